@@ -1,0 +1,102 @@
+"""Server-sent events: bytes in, events out, at any block boundary.
+
+Follows the WHATWG HTML standard, section 9.2.6 (line ends CR, LF, CRLF; BOM; comments; several data
+lines), with one deliberate addition: `finish` returns a last event that lacks its blank line, because
+servers do close right after it. Splits on bytes: text line splitting would also cut at U+2028 and U+0085.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tapeline.errors import ErrorCode, LLMError
+
+EVENT_BYTES_LIMIT = 16 * 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event: its type ("" if none was given) and its data."""
+
+    type: str
+    data: bytes
+
+
+class SSEDecoder:
+    """Feed it blocks as they arrive; each call returns the events they complete."""
+
+    def __init__(self, *, event_bytes_limit: int = EVENT_BYTES_LIMIT) -> None:
+        self._waiting: list[bytes] = []
+        self._waiting_bytes = 0
+        self._limit = event_bytes_limit
+        self._is_at_start = True
+        self._ended_with_cr = False
+
+    def feed(self, block: bytes) -> list[Event]:
+        if b"\r" in block or self._ended_with_cr:
+            block = self._with_lf_only(block)
+        if self._is_at_start:
+            block = self._without_bom(block)
+        if b"\n" not in block:
+            self._keep(block)
+            return []
+        *frames, rest = b"".join((*self._waiting, block)).split(b"\n\n")
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        self._keep(rest)
+        return [event for frame in frames if (event := parse_frame(frame)) is not None]
+
+    def finish(self) -> list[Event]:
+        """Return the event that was left without its closing blank line, if there is one."""
+        event = parse_frame(b"".join(self._waiting))
+        self._waiting.clear()
+        return [] if event is None else [event]
+
+    def _with_lf_only(self, block: bytes) -> bytes:
+        if self._ended_with_cr and block.startswith(b"\n"):
+            block = block[1:]  # the second half of a CRLF cut in two
+            self._ended_with_cr = False
+        if block:
+            self._ended_with_cr = block.endswith(b"\r")
+        return block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _without_bom(self, block: bytes) -> bytes:
+        start = b"".join((*self._waiting, block))
+        if len(start) < len(_BOM) and _BOM.startswith(start):
+            return block  # may yet become a BOM
+        self._is_at_start = False
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        return start.removeprefix(_BOM)
+
+    def _keep(self, block: bytes) -> None:
+        if not block:
+            return
+        self._waiting.append(block)
+        self._waiting_bytes += len(block)
+        if self._waiting_bytes > self._limit:
+            raise LLMError(
+                f"a streamed event is larger than {self._limit} bytes", code=ErrorCode.RESPONSE_TOO_LARGE
+            )
+
+
+def parse_frame(frame: bytes) -> Event | None:
+    """Parse the lines between two blank lines; None if they hold no data."""
+    if frame.startswith(b"data: ") and b"\n" not in frame:
+        return Event("", frame[6:])
+    kind = ""
+    data: list[bytes] = []
+    for line in frame.split(b"\n"):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name == b"event":
+            kind = value.decode("utf-8", "replace")
+    return Event(kind, b"\n".join(data)) if data else None
+
+
+def encode_event(data: bytes, type: str = "") -> bytes:
+    """Return the bytes of one event. `data` must be a single line."""
+    head = f"event: {type}\n".encode() if type else b""
+    return b"%sdata: %s\n\n" % (head, data)
