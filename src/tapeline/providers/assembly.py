@@ -95,8 +95,10 @@ def chunks_of(reply: Reply) -> list[Chunk]:
     ]
     if calls:
         chunks.append(Chunk(tool_call_deltas=tuple(calls)))
-    end = Chunk(finish_reason=reply.finish_reason, usage=reply.usage, id=reply.id, model=reply.model)
-    return [*chunks, end]
+    chunks.append(Chunk(finish_reason=reply.finish_reason, usage=reply.usage))
+    for chunk in chunks:  # as real streams do: some formats say the id in their very first event
+        chunk.id, chunk.model = reply.id, reply.model
+    return chunks
 
 
 def _chunk_of(part: Part) -> Chunk | None:

@@ -7,14 +7,15 @@ Towards a client (the server and the simulator): `decode_request`, `encode_respo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.types import ChatRequest, Chunk, HttpRequest, Json, Reply
+from tapeline.types import ChatRequest, Chunk, HttpRequest, Json, Reply, ToolCall
 
+E = TypeVar("E")
 W = TypeVar("W")
 
 
@@ -22,7 +23,10 @@ class StreamDecoder(Protocol):
     """Turns blocks of one streamed body into chunks; the same chunks however the body was cut."""
 
     def feed(self, block: bytes) -> list[Chunk]:
-        """Return the chunks this block completes. Raises LLMError for what cannot be decoded."""
+        """Return the chunks this block completes. Raises LLMError for what cannot be decoded.
+
+        An error that follows chunks in the same block is raised by the next call, feed or finish.
+        """
         ...
 
     def finish(self) -> list[Chunk]:
@@ -60,8 +64,49 @@ class Codec(Protocol):
 # What all codecs share --------------------------------------------------------------------------
 
 
+class Delivery:
+    """Lets the chunks before an error go first: the error is raised by the next call.
+
+    Without it a block that holds "Hello" and then an error would lose the "Hello", and what a caller
+    gets would depend on how the network happened to cut the body.
+    """
+
+    def __init__(self) -> None:
+        self._error: LLMError | None = None
+
+    def collect(self, decode: Callable[[E], Chunk | None], events: Iterable[E]) -> list[Chunk]:
+        """Return the chunks of `events`, up to the first that cannot be decoded."""
+        self.raise_held()
+        chunks: list[Chunk] = []
+        try:
+            for event in events:
+                if (chunk := decode(event)) is not None:
+                    chunks.append(chunk)
+        except LLMError as error:
+            if not chunks:
+                raise
+            self._error = error
+        return chunks
+
+    def raise_held(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+
+def decode_tail(decode: Callable[[E], Chunk | None], events: Iterable[E]) -> list[Chunk]:
+    """Decode what the end of the body left unfinished: if it is cut, the stream closed too early."""
+    try:
+        return [chunk for event in events if (chunk := decode(event)) is not None]
+    except LLMError as error:
+        if error.code is not ErrorCode.MALFORMED_RESPONSE:
+            raise
+        raise closed("inside an event") from error
+
+
 def parse(body: bytes, decoder: msgspec.json.Decoder[W]) -> W:
-    """Decode JSON into a wire struct, or raise LLMError with code malformed_response."""
+    """Decode JSON into a wire struct, or raise LLMError with code malformed_response or empty_response."""
+    if not body.strip():
+        raise empty("an empty body")
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -76,6 +121,11 @@ def empty(what: str) -> LLMError:
     return LLMError(f"the provider answered without content: {what}", code=ErrorCode.EMPTY_RESPONSE)
 
 
+def no_events(foreign: bytes) -> LLMError:
+    """The error of a streamed body without one event. foreign: what stood there instead, such as HTML."""
+    return malformed(f"no events but {preview(foreign)}") if foreign else empty("no events")
+
+
 def closed(what: str) -> LLMError:
     return LLMError(f"the stream ended before the answer did: {what}", code=ErrorCode.STREAM_CLOSED)
 
@@ -87,6 +137,43 @@ def preview(body: bytes, limit: int = 80) -> str:
 
 def dumps(value: Json) -> bytes:
     return msgspec.json.encode(value)
+
+
+_ANY = msgspec.json.Decoder()
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+def raw_object(call: ToolCall) -> msgspec.Raw:
+    """Return a call's arguments for the formats that want an object: the model's own text, once checked."""
+    text = call.raw_arguments.encode() or b"{}"
+    try:
+        _OBJECT.decode(text)
+    except msgspec.DecodeError as error:
+        raise LLMError(
+            f"the arguments of {call.name} are not a JSON object, and this provider takes nothing else: "
+            f"{preview(text)}. Leave that call out of the messages, or mend it.",
+            code=ErrorCode.TOOL_CALL_ERROR,
+        ) from error
+    return msgspec.Raw(text)
+
+
+def text_of_object(raw: msgspec.Raw) -> str:
+    """Return the arguments a format sends as an object, as the model wrote them; "{}" if there are none."""
+    try:
+        text = bytes(raw).decode()  # msgspec has not looked inside the strings of a Raw
+    except UnicodeDecodeError as error:
+        raise malformed(f"{error}: {preview(bytes(raw))}") from error
+    return "{}" if text == "null" else text
+
+
+def error_object(body: bytes) -> dict[str, Json]:
+    """Return the error an error body holds, in whatever shape gateways put it; {} if there is none."""
+    try:
+        value = _ANY.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {"message": preview(body)} if body else {}
+    error = (value.get("error") or value) if isinstance(value, dict) else value
+    return error if isinstance(error, dict) else {"message": str(error)}
 
 
 def without_none(fields: dict[str, Any]) -> dict[str, Any]:

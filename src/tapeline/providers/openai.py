@@ -2,7 +2,7 @@
 
 Source: https://platform.openai.com/docs/api-reference/chat. Tolerated, because real servers send it:
 null `choices`, usage on every chunk, a missing [DONE], tool calls without index or id, `reasoning`
-beside `reasoning_content`, an error object inside a 200.
+beside `reasoning_content`, content as a list of pieces (Mistral), an error object inside a 200.
 """
 
 from __future__ import annotations
@@ -82,11 +82,16 @@ class _ToolCall(msgspec.Struct):
     function: _Function | None = None
 
 
+class _Piece(msgspec.Struct):
+    text: str | None = None
+    thinking: list[_Piece] | str | None = None
+
+
 class _Content(msgspec.Struct):
     """A message, or the delta of one."""
 
     role: str | None = None
-    content: str | None = None
+    content: str | list[_Piece] | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
@@ -94,6 +99,7 @@ class _Content(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    index: int | None = None
     message: _Content | None = None
     delta: _Content | None = None
     finish_reason: str | None = None
@@ -187,7 +193,7 @@ class OpenAICodec:
         return OpenAIStreamDecoder()
 
     def decode_error(self, status: int, headers: Mapping[str, str], body: bytes) -> LLMError:
-        error = _error_object(body)
+        error = codec.error_object(body)
         code, provider_code = _error_code(error)
         return codec.http_error(
             status, headers, message=str(error.get("message") or ""), code=code, provider_code=provider_code
@@ -250,31 +256,26 @@ class OpenAIStreamDecoder:
 
     def __init__(self) -> None:
         self._sse = sse.SSEDecoder()
+        self._delivery = codec.Delivery()
         self._slots = ToolSlots()
         self._has_ended = False
         self._has_events = False
         self._has_refused = False
 
     def feed(self, block: bytes) -> list[Chunk]:
-        return [chunk for event in self._sse.feed(block) if (chunk := self._decode(event.data)) is not None]
+        return self._delivery.collect(self._decode, self._sse.feed(block))
 
     def finish(self) -> list[Chunk]:
-        chunks = []
-        for event in self._sse.finish():
-            try:
-                chunk = self._decode(event.data)
-            except LLMError as error:
-                if error.code is not ErrorCode.MALFORMED_RESPONSE:
-                    raise
-                raise codec.closed("inside an event") from error
-            chunks += [chunk] if chunk is not None else []
+        self._delivery.raise_held()
+        chunks = codec.decode_tail(self._decode, self._sse.finish())
         if not self._has_events:
-            raise codec.empty("no events")
+            raise codec.no_events(self._sse.foreign)
         if not self._has_ended:
             raise codec.closed("neither a finish_reason nor [DONE] came")
         return chunks
 
-    def _decode(self, data: bytes) -> Chunk | None:
+    def _decode(self, event: sse.Event) -> Chunk | None:
+        data = event.data
         if not data.strip():
             return None  # a keep-alive
         if data.strip() == b"[DONE]":
@@ -282,23 +283,26 @@ class OpenAIStreamDecoder:
             return None
         answer = codec.parse(data, _ANSWER)
         self._has_events = True
-        if answer.error is not None:
-            raise _error_inside_success(answer.error)
+        if answer.error is not None or event.type == "error":
+            raise _error_inside_success(answer.error or codec.error_object(data))
         chunk = Chunk(id=answer.id, model=answer.model, raw=data)
         if answer.usage is not None:
             chunk.usage = answer.usage.to_usage()
-        if answer.choices:
-            self._add_choice(chunk, answer.choices[0])
+        for choice in answer.choices or ():
+            if not choice.index:  # of several choices (n > 1) the first is the reply
+                self._add_choice(chunk, choice)
         return chunk
 
     def _add_choice(self, chunk: Chunk, choice: _Choice) -> None:
         delta = choice.delta or choice.message
         if delta is not None:
             self._has_refused = self._has_refused or bool(delta.refusal)
-            chunk.text = delta.content or delta.refusal or ""
-            chunk.thinking = delta.reasoning_content or delta.reasoning or ""
+            chunk.text = _text_of(delta.content) or delta.refusal or ""
+            chunk.thinking = _thinking_of(delta)
             if delta.tool_calls:
                 chunk.tool_call_deltas = tuple(self._slots.place(call) for call in delta.tool_calls)
+        if choice.finish_reason == "error":
+            raise LLMError("the provider broke off with finish_reason error", code=ErrorCode.STREAM_ERROR)
         if choice.finish_reason is not None:
             self._has_ended = True
             chunk.finish_reason = _finish_reason(choice.finish_reason, refusal=self._has_refused)
@@ -342,28 +346,31 @@ class ToolSlots:
 
 
 def _parts_of(content: _Content) -> Iterator[Part]:
-    if thinking := content.reasoning_content or content.reasoning:
+    if thinking := _thinking_of(content):
         yield Thinking(text=thinking)
-    if text := content.content or content.refusal:
+    if text := _text_of(content.content) or content.refusal:
         yield Text(text)
     for call in content.tool_calls or ():
         function = call.function or _Function()
         yield ToolCall(id=call.id or "", name=function.name or "", raw_arguments=function.arguments or "{}")
 
 
+def _text_of(content: str | list[_Piece] | None) -> str:
+    if isinstance(content, list):
+        return "".join(piece.text or "" for piece in content)
+    return content or ""
+
+
+def _thinking_of(content: _Content) -> str:
+    if isinstance(content.content, list):
+        return "".join(_text_of(piece.thinking) for piece in content.content)
+    return content.reasoning_content or content.reasoning or ""
+
+
 def _finish_reason(word: str | None, *, refusal: str | bool | None) -> FinishReason | None:
     if word is None:
         return None
     return "refusal" if refusal and word == "stop" else FINISH_REASONS.get(word, "stop")
-
-
-def _error_object(body: bytes) -> dict[str, Json]:
-    try:
-        value = _ANY.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {"message": codec.preview(body)} if body else {}
-    error = value.get("error", value) if isinstance(value, dict) else value
-    return error if isinstance(error, dict) else {"message": str(error)}
 
 
 def _error_code(error: dict[str, Json]) -> tuple[ErrorCode | None, str | None]:

@@ -13,6 +13,7 @@ from tapeline.errors import ErrorCode, LLMError
 
 EVENT_BYTES_LIMIT = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_FIELDS = (b":", b"data", b"event", b"id", b"retry")
 
 
 class Event(NamedTuple):
@@ -23,7 +24,11 @@ class Event(NamedTuple):
 
 
 class SSEDecoder:
-    """Feed it blocks as they arrive; each call returns the events they complete."""
+    """Feed it blocks as they arrive; each call returns the events they complete.
+
+    foreign: the first lines that belong to no event stream, such as those of an HTML page. The standard
+    says to ignore them; a body that has nothing else is no event stream at all.
+    """
 
     def __init__(self, *, event_bytes_limit: int = EVENT_BYTES_LIMIT) -> None:
         self._waiting: list[bytes] = []
@@ -31,6 +36,7 @@ class SSEDecoder:
         self._limit = event_bytes_limit
         self._is_at_start = True
         self._ended_with_cr = False
+        self.foreign = b""
 
     def feed(self, block: bytes) -> list[Event]:
         if b"\r" in block or self._ended_with_cr:
@@ -41,16 +47,25 @@ class SSEDecoder:
             self._keep(block)
             return []
         *frames, rest = b"".join((*self._waiting, block)).split(b"\n\n")
+        is_large = self._waiting_bytes + len(block) > self._limit
+        if is_large and max(map(len, frames), default=0) > self._limit:
+            raise self._too_large()
         self._waiting.clear()
         self._waiting_bytes = 0
         self._keep(rest)
-        return [event for frame in frames if (event := parse_frame(frame)) is not None]
+        return [event for frame in frames if (event := self._parse(frame)) is not None]
 
     def finish(self) -> list[Event]:
         """Return the event that was left without its closing blank line, if there is one."""
-        event = parse_frame(b"".join(self._waiting))
+        event = self._parse(b"".join(self._waiting))
         self._waiting.clear()
         return [] if event is None else [event]
+
+    def _parse(self, frame: bytes) -> Event | None:
+        event = parse_frame(frame)
+        if event is None and not self.foreign:
+            self.foreign = b"\n".join(line for line in frame.split(b"\n") if _is_foreign(line))
+        return event
 
     def _with_lf_only(self, block: bytes) -> bytes:
         if self._ended_with_cr and block.startswith(b"\n"):
@@ -75,15 +90,22 @@ class SSEDecoder:
         self._waiting.append(block)
         self._waiting_bytes += len(block)
         if self._waiting_bytes > self._limit:
-            raise LLMError(
-                f"a streamed event is larger than {self._limit} bytes", code=ErrorCode.RESPONSE_TOO_LARGE
-            )
+            raise self._too_large()
+
+    def _too_large(self) -> LLMError:
+        return LLMError(
+            f"a streamed event is larger than {self._limit} bytes", code=ErrorCode.RESPONSE_TOO_LARGE
+        )
 
 
 def parse_frame(frame: bytes) -> Event | None:
     """Parse the lines between two blank lines; None if they hold no data."""
     if frame.startswith(b"data: ") and b"\n" not in frame:
         return Event("", frame[6:])
+    if frame.startswith(b"event: ") and frame.count(b"\n") == 1:
+        head, _, rest = frame.partition(b"\n")
+        if rest.startswith(b"data: "):
+            return Event(head[7:].decode("utf-8", "replace"), rest[6:])
     kind = ""
     data: list[bytes] = []
     for line in frame.split(b"\n"):
@@ -94,6 +116,11 @@ def parse_frame(frame: bytes) -> Event | None:
         elif name == b"event":
             kind = value.decode("utf-8", "replace")
     return Event(kind, b"\n".join(data)) if data else None
+
+
+def _is_foreign(line: bytes) -> bool:
+    """Whether a line is none of an event stream, and not the cut start of one either."""
+    return not line.startswith(_FIELDS) and not any(field.startswith(line) for field in _FIELDS)
 
 
 def encode_event(data: bytes, type: str = "") -> bytes:
