@@ -1,0 +1,129 @@
+"""tapeline: record, replay, test and measure calls to large language models.
+
+    import tapeline
+
+    model = tapeline.chat_model("mock:echo")
+    print(model.generate("Hello!").text)
+
+Names are imported when first used, so that `import tapeline` costs next to nothing and loads no SDK.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tapeline.cassettes import use_cassette
+    from tapeline.client import LLM, chat_model
+    from tapeline.clock import Clock, SystemClock, VirtualClock
+    from tapeline.errors import (
+        CassetteError,
+        CassetteMissError,
+        ConfigError,
+        ErrorCode,
+        InvalidCassetteError,
+        LLMError,
+        ScenarioError,
+    )
+    from tapeline.registry import register_provider
+    from tapeline.types import (
+        ChatModel,
+        Chunk,
+        Image,
+        Message,
+        Reply,
+        Text,
+        Thinking,
+        Timing,
+        Tool,
+        ToolCall,
+        ToolResult,
+        Usage,
+        assistant,
+        system,
+        tool_result,
+        user,
+    )
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "tapeline.cassettes": ("use_cassette",),
+    "tapeline.client": ("LLM", "chat_model"),
+    "tapeline.clock": ("Clock", "SystemClock", "VirtualClock"),
+    "tapeline.errors": (
+        "CassetteError",
+        "CassetteMissError",
+        "ConfigError",
+        "ErrorCode",
+        "InvalidCassetteError",
+        "LLMError",
+        "ScenarioError",
+    ),
+    "tapeline.registry": ("register_provider",),
+    "tapeline.types": (
+        "ChatModel",
+        "Chunk",
+        "Image",
+        "Message",
+        "Reply",
+        "Text",
+        "Thinking",
+        "Timing",
+        "Tool",
+        "ToolCall",
+        "ToolResult",
+        "Usage",
+        "assistant",
+        "system",
+        "tool_result",
+        "user",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "LLM",
+    "CassetteError",
+    "CassetteMissError",
+    "ChatModel",
+    "Chunk",
+    "Clock",
+    "ConfigError",
+    "ErrorCode",
+    "Image",
+    "InvalidCassetteError",
+    "LLMError",
+    "Message",
+    "Reply",
+    "ScenarioError",
+    "SystemClock",
+    "Text",
+    "Thinking",
+    "Timing",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
+    "Usage",
+    "VirtualClock",
+    "assistant",
+    "chat_model",
+    "register_provider",
+    "system",
+    "tool_result",
+    "use_cassette",
+    "user",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'tapeline' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

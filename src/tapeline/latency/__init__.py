@@ -1,0 +1,1 @@
+"""When bytes arrive: distributions, profiles, and delivery on a clock. Knows nothing of LLM formats."""

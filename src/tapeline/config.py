@@ -1,0 +1,153 @@
+"""Settings of a model: where each value comes from, and whether it is usable.
+
+Precedence: arguments, then `tapeline.toml` (found from the working directory upwards), then the
+environment. An error names the setting and its origin, never its value if that is secret.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+from tapeline.errors import ConfigError
+
+CONFIG_FILE = "tapeline.toml"
+
+ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
+    "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"},
+    "anthropic": {"api_key": "ANTHROPIC_API_KEY", "base_url": "ANTHROPIC_BASE_URL"},
+    "bedrock": {
+        "api_key": "AWS_BEARER_TOKEN_BEDROCK",
+        "base_url": "AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+        "region": "AWS_REGION",
+    },
+    "ollama": {"api_key": "OLLAMA_API_KEY", "base_url": "OLLAMA_HOST"},
+}
+"""Provider -> setting -> the variable that the vendor's own tools read."""
+
+
+class Settings(BaseModel):
+    """How to reach one provider. Durations are seconds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    api_key: SecretStr | None = None
+    base_url: str | None = None
+    region: str | None = None
+    timeout_s: float = Field(default=600.0, gt=0)
+    max_retries: int = Field(default=2, ge=0, le=20)
+    max_tokens: int | None = Field(default=None, gt=0)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("api_key")
+    @classmethod
+    def _one_line(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and set(key.get_secret_value()) & set("\r\n"):
+            raise ValueError("the key holds a line break; it was probably read from a file unstripped")
+        return key
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("not an http(s) URL such as https://host/v1")
+        if parts.username or parts.password:
+            raise ValueError("put credentials into api_key, not into the URL")
+        return url.rstrip("/")
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _one_or_many(cls, stop: Any) -> Any:
+        return (stop,) if isinstance(stop, str) else stop
+
+    @property
+    def key(self) -> str | None:
+        """The secret itself, for the carrier only."""
+        return self.api_key.get_secret_value() if self.api_key else None
+
+
+def load_settings(provider: str, arguments: Mapping[str, Any]) -> Settings:
+    """Merge and validate the settings of `provider`. Raises ConfigError."""
+    sources = [
+        ("the environment", from_environment(provider)),
+        (CONFIG_FILE, from_file(provider)),
+        ("the arguments", {name: value for name, value in arguments.items() if value is not None}),
+    ]
+    merged: dict[str, Any] = {}
+    origin: dict[str, str] = {}
+    for name, values in sources:
+        merged |= values
+        origin |= dict.fromkeys(values, name)
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(f"{provider}: {_explained(error, origin)}") from None
+
+
+def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False):
+        setting = str(problem["loc"][0]) if problem["loc"] else "settings"
+        if problem["type"] == "extra_forbidden":
+            known = ", ".join(sorted(Settings.model_fields))
+            problems.append(f"{setting}, from {origin.get(setting)}: unknown setting; known are {known}")
+        else:
+            problems.append(f"{setting}, from {origin.get(setting, 'nowhere')}: {problem['msg']}")
+    return "; ".join(problems)
+
+
+def from_environment(provider: str) -> dict[str, str]:
+    """Read the variables the vendor's own tools read; empty ones count as unset."""
+    values = {setting: os.environ.get(name, "") for setting, name in ENVIRONMENT.get(provider, {}).items()}
+    found = {setting: value for setting, value in values.items() if value}
+    if provider == "ollama" and "base_url" in found and "://" not in found["base_url"]:
+        found["base_url"] = f"http://{found['base_url']}"  # OLLAMA_HOST is a bare host:port
+    return found
+
+
+def from_file(provider: str) -> dict[str, Any]:
+    """Read the `[providers.NAME]` table of the nearest tapeline.toml. Raises ConfigError."""
+    path = find_config_file(Path.cwd())
+    if path is None:
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path}: cannot read it: {error}") from error
+    table = tables.get("providers", {}).get(provider, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path}: providers.{provider} must be a table")
+    return table
+
+
+def find_config_file(start: Path) -> Path | None:
+    """Return the tapeline.toml of `start` or of its nearest parent."""
+    return next(
+        (path for folder in (start, *start.parents) if (path := folder / CONFIG_FILE).is_file()), None
+    )
+
+
+def required_key(settings: Settings, provider: str, *, is_own_route: bool) -> str:
+    """Return the API key. A base_url or client of your own may need none, and gets a placeholder."""
+    if settings.key is not None:
+        return settings.key
+    if is_own_route or settings.base_url is not None:
+        return "not-needed"
+    variable = ENVIRONMENT[provider]["api_key"]
+    raise ConfigError(
+        f"{provider}: no API key; set {variable}, pass api_key=, or put it under [providers.{provider}] "
+        f"in {CONFIG_FILE}"
+    )

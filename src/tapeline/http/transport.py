@@ -1,0 +1,127 @@
+"""An httpx2 transport that a handler answers instead of a network, on any clock.
+
+Pass it to a client: `httpx2.Client(transport=HandlerTransport(handler, clock))`; the same object serves
+`httpx2.AsyncClient`. It honours the request's read timeout, as a socket would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
+from typing import Any
+
+import httpx2
+
+from tapeline.clock import Clock
+from tapeline.latency.pacing import (
+    Handler,
+    IncomingRequest,
+    ScheduledResponse,
+    adeliver,
+    deliver,
+    left_s,
+)
+
+
+class HandlerTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+    """Answers requests from a handler."""
+
+    def __init__(self, handler: Handler, clock: Clock) -> None:
+        self._handler = handler
+        self._clock = clock
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        response: httpx2.Response = play(
+            request, self._handler(incoming(request, request.read())), self._clock, httpx2
+        )
+        return response
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response: httpx2.Response = await aplay(
+            request, self._handler(incoming(request, await request.aread())), self._clock, httpx2
+        )
+        return response
+
+
+# The same for httpx and httpx2, which differ in their module only -----------------------------------
+
+
+def incoming(request: Any, body: bytes) -> IncomingRequest:
+    """Return an httpx or httpx2 request as a handler sees it."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return IncomingRequest(method=request.method, url=str(request.url), headers=headers, body=body)
+
+
+def play(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -> Any:
+    """Wait for the head of a scheduled response and return it, its body still to come."""
+    sent_ns = clock.now_ns()
+    on_gap = timeout_guard(request, module)
+    if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
+        on_gap(wait_s)
+        clock.sleep(wait_s)
+    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
+    return _response(request, response, _blocking_stream(module)(blocks), module)
+
+
+async def aplay(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -> Any:
+    """`play` for asyncio."""
+    sent_ns = clock.now_ns()
+    on_gap = timeout_guard(request, module)
+    if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
+        on_gap(wait_s)
+        await clock.asleep(wait_s)
+    blocks = adeliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
+    return _response(request, response, _async_stream(module)(blocks), module)
+
+
+def _response(request: Any, response: ScheduledResponse, stream: Any, module: Any) -> Any:
+    return module.Response(
+        response.status,
+        headers=list(response.headers),
+        stream=stream,
+        extensions={"http_version": b"HTTP/1.1", "reason_phrase": response.reason.encode("ascii", "replace")},
+        request=request,
+    )
+
+
+def timeout_guard(request: Any, module: Any) -> Callable[[float], None]:
+    """Return what raises `module.ReadTimeout` for a wait longer than the request's read timeout."""
+    limit_s = request.extensions.get("timeout", {}).get("read")
+
+    def check(wait_s: float) -> None:
+        if limit_s is not None and wait_s > limit_s:
+            raise module.ReadTimeout(f"no byte for {limit_s:g} s", request=request)
+
+    return check
+
+
+@cache
+def _blocking_stream(module: Any) -> type:
+    """The body is handed out once: SDKs iterate a second time to drain, which must cost no more waits."""
+
+    class PacedStream(module.SyncByteStream):  # type: ignore[misc]
+        def __init__(self, blocks: Iterator[bytes]) -> None:
+            self._blocks = blocks
+
+        def __iter__(self) -> Iterator[bytes]:
+            return self._blocks
+
+        def close(self) -> None:
+            self._blocks.close()  # type: ignore[attr-defined]
+
+    return PacedStream
+
+
+@cache
+def _async_stream(module: Any) -> type:
+    class PacedStream(module.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, blocks: AsyncIterator[bytes]) -> None:
+            self._blocks = blocks
+
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self._blocks
+
+        async def aclose(self) -> None:
+            await self._blocks.aclose()  # type: ignore[attr-defined]
+
+    return PacedStream

@@ -1,0 +1,176 @@
+"""Paces: at what times the blocks of a recorded or simulated response are delivered.
+
+A `Pace` turns recorded times into due times; `deliver` and `adeliver` hand the blocks out on a clock.
+Due times are absolute (seconds since the request was sent): relative sleeps would add up their errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple, Protocol
+
+from tapeline.clock import NS_PER_S, Clock, ns
+from tapeline.errors import ConfigError
+from tapeline.latency.profile import PROFILES, LatencyProfile
+
+
+class DueBlock(NamedTuple):
+    """Bytes, and when they arrive in seconds since the request was sent."""
+
+    due_s: float
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTimes:
+    """What a recording knows: seconds to the response head, and from there to the end of each block."""
+
+    head_s: float
+    blocks: tuple[tuple[int, float], ...]
+    """(bytes, seconds since the head) of each block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledResponse:
+    """A response with the times at which its parts arrive."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+    head_due_s: float
+    blocks: Sequence[DueBlock]
+
+
+class Schedule(NamedTuple):
+    """When the head and each block are due, in seconds since the request was sent."""
+
+    head_due_s: float
+    blocks: tuple[DueBlock, ...]
+
+
+class Pace(Protocol):
+    """Decides when the blocks of one response are due. `stream` numbers the responses of a run."""
+
+    @property
+    def name(self) -> str: ...
+
+    def schedule(self, blocks: Sequence[bytes], times: RecordedTimes | None, *, stream: int) -> Schedule: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Immediate:
+    """Everything at once: the pace of tests."""
+
+    name: str = "none"
+
+    def schedule(self, blocks: Sequence[bytes], times: RecordedTimes | None, *, stream: int) -> Schedule:
+        return Schedule(0.0, tuple(DueBlock(0.0, block) for block in blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """As it was recorded, every time multiplied by `scale`. Without recorded times: at once."""
+
+    scale: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return "recorded" if self.scale == 1.0 else f"recorded*{self.scale:g}"
+
+    def schedule(self, blocks: Sequence[bytes], times: RecordedTimes | None, *, stream: int) -> Schedule:
+        if times is None:
+            return Immediate().schedule(blocks, times, stream=stream)
+        head_s = times.head_s * self.scale
+        ends_s = (since_head_s * self.scale for _, since_head_s in times.blocks)
+        due = (DueBlock(head_s + end_s, block) for end_s, block in zip(ends_s, blocks, strict=True))
+        return Schedule(head_s, tuple(due))
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """As a profile says; each response draws from its own generator, so none depends on another."""
+
+    profile: LatencyProfile
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        return self.profile.name
+
+    def schedule(self, blocks: Sequence[bytes], times: RecordedTimes | None, *, stream: int) -> Schedule:
+        random = Random(f"{self.profile.name}:{self.seed}:{stream}")
+        head_s = due_s = self.profile.ttft.sample_s(random)
+        if len(blocks) == 1:
+            gaps = len(blocks[0]) // self.profile.bytes_per_gap
+            due_s += sum(self.profile.gap.sample_s(random) for _ in range(gaps))
+        due = []
+        for index, block in enumerate(blocks):
+            due_s += self.profile.gap.sample_s(random) if index else 0.0
+            due.append(DueBlock(round(due_s, 6), block))
+        return Schedule(head_s, tuple(due))
+
+
+_SCALED = re.compile(r"recorded\*(\d+(?:\.\d+)?)")
+
+
+def parse_pace(text: str, *, seed: int = 0) -> Pace:
+    """Read "none", "recorded", "recorded*0.5" or the name of a profile.
+
+    Raises ConfigError for anything else.
+    """
+    if text == "none":
+        return Immediate()
+    if text == "recorded":
+        return Recorded()
+    if scaled := _SCALED.fullmatch(text):
+        return Recorded(float(scaled[1]))
+    if text in PROFILES:
+        return Simulated(PROFILES[text], seed)
+    raise ConfigError(f"unknown pace {text!r}: use none, recorded, recorded*FACTOR or {', '.join(PROFILES)}")
+
+
+# Delivery -----------------------------------------------------------------------------------------
+
+
+def deliver(
+    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], None]
+) -> Iterator[bytes]:
+    """Yield the blocks when they are due. `on_gap` hears of each wait (seconds) first, and may raise."""
+    for due_s, data in response.blocks:
+        if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
+            on_gap(wait_s)
+            clock.sleep(wait_s)
+        yield data
+
+
+async def adeliver(
+    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], None]
+) -> AsyncIterator[bytes]:
+    """`deliver` for asyncio."""
+    for due_s, data in response.blocks:
+        if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
+            on_gap(wait_s)
+            await clock.asleep(wait_s)
+        yield data
+
+
+def left_s(clock: Clock, sent_ns: int, due_s: float) -> float:
+    """Return the seconds until `due_s` after `sent_ns`; not positive if that has passed."""
+    return (sent_ns + ns(due_s) - clock.now_ns()) / NS_PER_S
+
+
+Handler = Callable[["IncomingRequest"], ScheduledResponse]
+"""What answers in place of a server: a tape, the mock, a fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncomingRequest:
+    """A request on the wire, as a handler sees it. Header names are lower case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes

@@ -1,0 +1,146 @@
+"""Provider names -> how to build a codec and a carrier for them.
+
+Third parties add theirs with `register_provider` or through the entry point group "tapeline.providers".
+A registry is a dict; vendors' SDKs are not imported here.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, TypeAlias
+
+from tapeline.clock import Clock
+from tapeline.config import Settings, required_key
+from tapeline.errors import ConfigError, ErrorCode
+from tapeline.http import carriers
+from tapeline.http.carriers import Carrier
+from tapeline.http.transport import HandlerTransport
+from tapeline.providers.codec import Codec
+
+ENTRY_POINT_GROUP = "tapeline.providers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """What a caller may bring along instead of letting us build it."""
+
+    client: Any = None
+    http_client: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A wire format and the way to send it."""
+
+    codec: Codec
+    carrier: Carrier
+
+
+ProviderFactory: TypeAlias = Callable[[Settings, Clients, Clock], Provider]
+
+
+def _openai(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.openai import OpenAICodec
+
+    carrier = carriers.openai_carrier(
+        api_key=_key(settings, "openai", clients),
+        base_url=settings.base_url,
+        timeout_s=settings.timeout_s,
+        client=clients.client,
+        http_client=clients.http_client,
+    )
+    return Provider(codec=OpenAICodec(), carrier=carrier)
+
+
+def _anthropic(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.anthropic import AnthropicCodec
+
+    carrier = carriers.anthropic_carrier(
+        api_key=_key(settings, "anthropic", clients),
+        base_url=settings.base_url,
+        timeout_s=settings.timeout_s,
+        client=clients.client,
+        http_client=clients.http_client,
+    )
+    return Provider(codec=AnthropicCodec(), carrier=carrier)
+
+
+def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.bedrock import BedrockCodec
+
+    carrier = carriers.bedrock_carrier(
+        api_key=settings.key,
+        base_url=settings.base_url,
+        region=settings.region,
+        timeout_s=settings.timeout_s,
+        http_client=clients.http_client,
+    )
+    return Provider(codec=BedrockCodec(), carrier=carrier)
+
+
+def _ollama(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.ollama import OllamaCodec
+
+    carrier = carriers.ollama_carrier(
+        api_key=settings.key,
+        base_url=settings.base_url or "http://127.0.0.1:11434",
+        timeout_s=settings.timeout_s,
+        http_client=clients.http_client,
+    )
+    return Provider(codec=OllamaCodec(), carrier=carrier)
+
+
+def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.mock import MockCodec, MockHandler
+
+    carrier = carriers.HttpxCarrier(
+        base_url=settings.base_url or "http://mock.invalid/v1",
+        timeout_s=settings.timeout_s,
+        sign=carriers.bearer(None),
+        http_client=clients.http_client,
+        transport=HandlerTransport(MockHandler(), clock),
+    )
+    return Provider(codec=MockCodec(), carrier=carrier)
+
+
+def _key(settings: Settings, provider: str, clients: Clients) -> str:
+    is_own_route = clients.client is not None or clients.http_client is not None
+    return required_key(settings, provider, is_own_route=is_own_route)
+
+
+_PROVIDERS: dict[str, ProviderFactory] = {
+    "openai": _openai,
+    "anthropic": _anthropic,
+    "bedrock": _bedrock,
+    "ollama": _ollama,
+    "mock": _mock,
+}
+
+
+def register_provider(name: str, factory: ProviderFactory) -> None:
+    """Add a provider, or replace one. `factory(settings, clients, clock)` returns a Provider."""
+    _PROVIDERS[name] = factory
+
+
+def provider_names() -> list[str]:
+    """Return all known names: registered ones and those of installed entry points."""
+    return sorted({*_PROVIDERS, *(point.name for point in entry_points(group=ENTRY_POINT_GROUP))})
+
+
+def find_provider(name: str) -> ProviderFactory:
+    """Return the factory of a provider. Raises ConfigError (unsupported_provider)."""
+    if name in _PROVIDERS:
+        return _PROVIDERS[name]
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        factory: ProviderFactory = point.load()
+        register_provider(name, factory)
+        return factory
+    known = provider_names()
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f": did you mean {near[0]!r}?" if near else "."
+    raise ConfigError(
+        f"unknown provider {name!r}{hint} Known: {', '.join(known)}", code=ErrorCode.UNSUPPORTED_PROVIDER
+    )
