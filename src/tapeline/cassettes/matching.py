@@ -1,0 +1,102 @@
+"""Which recorded request a new one is: a digest of what it means.
+
+Two requests are the same if method, scheme, host, port, path, query and body are; a JSON body is compared
+as a value, so key order and spacing do not count. Secrets take no part, because they are not recorded.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tapeline.errors import ConfigError
+from tapeline.latency.pacing import IncomingRequest
+from tapeline.types import Json
+
+SECRET_QUERY_KEYS = re.compile(r"(?i)(.*[-_])?(key|token|secret|signature|sig|password)|x-amz-.*")
+_ACCOUNT_IN_ARN = re.compile(r"(arn(?::|%3A)aws[\w-]*(?:(?::|%3A)[\w-]*){2}(?::|%3A))\d{12}")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\*)\]")
+_BOUNDARY = re.compile(r"boundary=\"?([^\";]+)")
+
+
+def normal_url(url: str) -> str:
+    """Return a URL fit to be stored and compared: no credentials, no account, query in one order."""
+    parts = urlsplit(url)
+    query = sorted(
+        (name, value)
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        if not SECRET_QUERY_KEYS.fullmatch(name)
+    )
+    host = parts.netloc.rpartition("@")[2].lower()
+    path = _ACCOUNT_IN_ARN.sub(r"\g<1>000000000000", parts.path)
+    return urlunsplit((parts.scheme.lower(), host, path, urlencode(query), ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """Says when two requests are the same.
+
+    ignore: JSON paths of the body that may differ, such as "$.metadata.user_id" or "$.messages[*].id".
+    """
+
+    ignore: tuple[str, ...] = ()
+
+    def digest(self, request: IncomingRequest) -> bytes:
+        """Return 16 bytes that are equal for equal requests."""
+        hashed = blake2b(f"{request.method} {normal_url(request.url)}\n".encode(), digest_size=16)
+        hashed.update(self.canonical_body(request))
+        return hashed.digest()
+
+    def canonical_body(self, request: IncomingRequest) -> bytes:
+        value = json_of(request.body)
+        if value is None:
+            return _without_boundary(request)
+        for path in self.ignore:
+            _remove(value, parse_path(path))
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def json_of(body: bytes) -> Json | None:
+    """Return a body as a JSON object or array, or None if it is neither."""
+    if body.lstrip()[:1] not in (b"{", b"["):
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def parse_path(path: str) -> list[str | int]:
+    """Read "$.a[0].b[*]" as ["a", 0, "b", "*"]. Raises ConfigError."""
+    steps = list(_STEP.finditer(path, 1))
+    if not path.startswith("$") or "".join(step[0] for step in steps) != path[1:]:
+        raise ConfigError(f"not a JSON path: {path!r}; write it like $.messages[0].id or $.tools[*].id")
+    return [step[1] if step[1] else ("*" if step[2] == "*" else int(step[2])) for step in steps]
+
+
+def _remove(value: Json, steps: Sequence[str | int]) -> None:
+    """Delete what the path names, where it exists."""
+    first, rest = steps[0], steps[1:]
+    if first == "*":
+        for child in list(value if isinstance(value, list) else ()):
+            _remove(child, rest)
+        return
+    has_it = (isinstance(value, dict) and first in value) or (
+        isinstance(value, list) and isinstance(first, int) and first < len(value)
+    )
+    if not has_it:
+        return
+    if rest:
+        _remove(value[first], rest)
+    else:
+        del value[first]
+
+
+def _without_boundary(request: IncomingRequest) -> bytes:
+    """Multipart boundaries are random: take them out."""
+    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+    return request.body.replace(boundary[1].encode(), b"boundary") if boundary else request.body

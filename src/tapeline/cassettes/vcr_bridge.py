@@ -1,0 +1,152 @@
+"""Between vcrpy's `Cassette`, which pytest-recording opens, and our tape, which plays and records.
+
+vcrpy keeps the file, the record mode and its hooks; interception, timing, matching and redaction are
+ours. Only for clients we do not intercept (requests, aiohttp) vcrpy's own patches stay in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from vcr.matchers import requests_match
+from vcr.request import Request
+from vcr.serialize import serialize
+
+from tapeline.cassettes import fileformat
+from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.matching import Matcher
+from tapeline.cassettes.redaction import redacted, refuse_secrets
+from tapeline.cassettes.tape import RecordMode, Tape
+from tapeline.clock import Clock
+from tapeline.latency.pacing import IncomingRequest, Pace
+
+MATCHER_NAME = "tapeline"
+OUR_PATCHERS = ("httpx", "httpx2", "boto3")
+"""vcrpy's patchers whose work we do ourselves."""
+
+
+def configure(vcr: Any) -> None:
+    """Prepare a VCR for us: our interception, our matching unless the user chose one, our way to save."""
+    vcr.skip_patchers = OUR_PATCHERS
+    vcr.register_matcher(MATCHER_NAME, _matches)
+    vcr.match_on = (MATCHER_NAME,)
+    vcr.register_persister(Persister(vcr.persister))
+
+
+def _matches(new: Request, recorded: Request) -> bool:
+    """Compare as a tape does; for the clients that vcrpy still intercepts."""
+    matcher = Matcher()
+    return matcher.digest(incoming_of(new)) == matcher.digest(incoming_of(recorded))
+
+
+class Persister:
+    """Loads as the persister below does; saves whole files or none."""
+
+    def __init__(self, below: Any) -> None:
+        self._below = below
+
+    def load_cassette(self, path: str, serializer: Any) -> Any:
+        if Path(path).exists():
+            fileformat.load(Path(path))  # for its errors: they name the file and what is wrong with it
+        return self._below.load_cassette(path, serializer=serializer)
+
+    def save_cassette(self, path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if serializer.__name__.endswith("yamlserializer"):
+            fileformat.save(
+                Path(path), interactions_of(cassette_dict["requests"], cassette_dict["responses"])
+            )
+        else:
+            fileformat.replace_file(Path(path), serialize(cassette_dict, serializer))
+
+
+class BridgedTape(Tape):
+    """A tape over a vcrpy cassette: its filters see requests first, and a user's own matchers decide."""
+
+    def __init__(self, cassette: Any, *, pace: Pace, clock: Clock, matcher: Matcher) -> None:
+        self._cassette = cassette
+        mode = cassette.record_mode.value
+        super().__init__(
+            source=str(cassette._path),
+            interactions=interactions_of(cassette.requests, cassette.responses),
+            record_mode=cast(RecordMode, mode if mode in get_args(RecordMode) else "none"),
+            pace=pace,
+            clock=clock,
+            matcher=matcher,
+            is_looping=cassette.allow_playback_repeats,
+        )
+        self.play_counts = cassette.play_counts  # one count for both: `vcr.all_played` stays true
+
+    def filtered(self, request: IncomingRequest) -> IncomingRequest | None:
+        kept = self._cassette.filter_request(vcr_request(request))
+        return None if kept is None else incoming_of(kept)
+
+    def find(self, request: IncomingRequest) -> Any:
+        if self._uses_digest:
+            return super().find(request)
+        return self._find_with(self._cassette._match_on, vcr_request(request))
+
+    @property
+    def _uses_digest(self) -> bool:
+        return tuple(self._cassette._match_on) == (_matches,)
+
+    def _find_with(self, matchers: Sequence[Any], request: Request) -> Any:
+        with self._lock:
+            for position, interaction in enumerate(self.interactions):
+                is_free = self.is_looping or not self.play_counts[position]
+                if is_free and requests_match(request, vcr_request(interaction.request), matchers):
+                    return self.play(position)
+        return None
+
+    def hand_over(self, *, is_passed: bool) -> None:
+        """Give the cassette what was recorded, fit to be written; nothing if the test failed.
+
+        Raises CassetteError, and lets vcrpy save nothing, if a recording still holds a secret.
+        """
+        if not is_passed:
+            self._cassette.dirty = False
+            return
+        for interaction in self.recorded():
+            self._cassette.append(vcr_request(interaction.request), fileformat.response_dict(interaction))
+        try:
+            kept = [
+                redacted(item) for item in interactions_of(self._cassette.requests, self._cassette.responses)
+            ]
+            refuse_secrets(fileformat.dump(kept).encode(), self.source)
+        except Exception:
+            self._cassette.dirty = False  # vcrpy saves on its way out, and must not raise there
+            raise
+
+
+def interactions_of(requests: Sequence[Request], responses: Sequence[dict[str, Any]]) -> list[Interaction]:
+    """Return vcrpy's pairs as interactions."""
+    return [
+        fileformat.interaction_of(
+            {"method": r.method, "uri": r.uri, "body": _body(r.body), "headers": dict(r.headers)}, response
+        )
+        for r, response in zip(requests, responses, strict=True)
+    ]
+
+
+def incoming_of(request: Request) -> IncomingRequest:
+    headers = {name.lower(): _text(value) for name, value in dict(request.headers).items()}
+    return IncomingRequest(
+        method=request.method, url=request.uri, headers=headers, body=_body(request.body) or b""
+    )
+
+
+def vcr_request(request: IncomingRequest) -> Request:
+    return Request(request.method, request.url, request.body, dict(request.headers))
+
+
+def _body(body: Any) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return body.encode() if isinstance(body, str) else b"".join(body)
+
+
+def _text(value: Any) -> str:
+    value = value[0] if isinstance(value, list) and value else value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
