@@ -1,0 +1,29 @@
+"""`tapeline serve`: any model on a socket, in all wire formats."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    model: Annotated[
+        str, typer.Argument(help='The model behind, such as "openai:gpt-5.4-mini" or "mock:echo".')
+    ],
+    port: Annotated[
+        int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
+    ] = 8080,
+    base_url: Annotated[str | None, typer.Option(help="Where the model behind is reached.")] = None,
+) -> None:
+    """Serve a model in the OpenAI, Anthropic, Bedrock and Ollama formats, on this machine only.
+
+    Example: tapeline serve mock:echo --port 8080
+    """
+    from tapeline.client import chat_model
+    from tapeline.server import Gateway
+
+    gateway = Gateway(chat_model(model, base_url=base_url, max_retries=0), port=port)
+    print(f"serving {model} on {gateway.url} (Ctrl-C ends it)", file=sys.stderr)
+    gateway.serve_forever()

@@ -1,0 +1,177 @@
+"""A gateway: clients of one wire format in front, a model of any provider behind.
+
+`Gateway(model)` answers OpenAI, Anthropic, Bedrock and Ollama requests, plain and streamed, as each
+vendor would. Bound to the loopback address; it has no authentication and must not face a network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from tapeline.client import ProviderModel
+from tapeline.errors import ErrorCode, LLMError
+from tapeline.providers.anthropic import AnthropicCodec
+from tapeline.providers.bedrock import BedrockCodec
+from tapeline.providers.codec import Codec
+from tapeline.providers.ollama import OllamaCodec
+from tapeline.providers.openai import OpenAICodec
+from tapeline.types import ChatRequest, HttpRequest
+
+BODY_BYTES_LIMIT = 64 * 1024 * 1024
+
+STATUS_OF_CODE = {
+    ErrorCode.AUTHENTICATION_ERROR: 401,
+    ErrorCode.AUTHORIZATION_ERROR: 403,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.MODEL_NOT_AVAILABLE: 404,
+    ErrorCode.REQUEST_TOO_LARGE: 413,
+    ErrorCode.RATE_LIMIT: 429,
+    ErrorCode.QUOTA_EXCEEDED: 429,
+    ErrorCode.OVERLOADED: 503,
+    ErrorCode.TIMEOUT: 504,
+    ErrorCode.NETWORK_ERROR: 502,
+    ErrorCode.INTERNAL_ERROR: 500,
+}
+"""What a client of the gateway sees; every other code is a 400."""
+
+
+def codec_for(path: str) -> Codec | None:
+    """Return the codec that a request path belongs to."""
+    path = path.partition("?")[0]
+    if path.endswith("/chat/completions"):
+        return OpenAICodec()
+    if path.endswith("/v1/messages"):
+        return AnthropicCodec()
+    if path.endswith(("/converse", "/converse-stream")):
+        return BedrockCodec()
+    return OllamaCodec() if path.endswith("/api/chat") else None
+
+
+class Gateway:
+    """Serves `model` while used as a context manager. port 0: any free one; `url` tells which."""
+
+    def __init__(self, model: ProviderModel, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._server = ThreadingHTTPServer((host, port), partial(_Handler, model))
+        self._server.daemon_threads = True
+        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="tapeline-gateway")
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def serve_forever(self) -> None:
+        """Serve in this thread until interrupted."""
+        self._server.serve_forever()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request. Standard library, because a gateway on loopback needs no more than this."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "tapeline-gateway"
+    sys_version = ""
+
+    def __init__(self, model: ProviderModel, *args: object) -> None:
+        self._model = model
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: request lines may hold what nobody wants in a log."""
+
+    def do_GET(self) -> None:
+        """Answer that the gateway is up; it has no pages."""
+        if self.path == "/health":
+            self._send(200, "application/json", b'{"status":"ok"}')
+        else:
+            self.send_error(404)
+
+    def do_POST(self) -> None:
+        codec = codec_for(self.path)
+        body = self._body()
+        if codec is None or body is None:
+            self.send_error(404 if codec is None else 413)
+            return
+        try:
+            http = HttpRequest(method="POST", path=self.path, headers={}, body=body)
+            self._answer(codec, self._decoded(codec, http))
+        except LLMError as error:
+            self._send_error(codec, error)
+
+    def _body(self) -> bytes | None:
+        size = int(self.headers.get("content-length") or 0)
+        return self.rfile.read(size) if 0 <= size <= BODY_BYTES_LIMIT else None
+
+    def _decoded(self, codec: Codec, http: HttpRequest) -> ChatRequest:
+        try:
+            return codec.decode_request(http)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LLMError(
+                f"not a {codec.provider} request: {type(error).__name__}: {error}",
+                code=ErrorCode.INVALID_REQUEST,
+            ) from error
+
+    def _answer(self, codec: Codec, request: ChatRequest) -> None:
+        # The model behind has its own name; the one the client asked for is the one it hears of.
+        asked = replace(request, model=self._model.name)
+        if request.is_stream:
+            self._stream(codec, asked, request.model)
+        else:
+            reply = replace(self._model.answer(asked), model=request.model)
+            self._send(200, "application/json", codec.encode_response(reply))
+
+    def _stream(self, codec: Codec, request: ChatRequest, name: str) -> None:
+        with self._model.answer_stream(request) as stream:
+            blocks = codec.encode_stream((replace(chunk, model=name) for chunk in stream), model=name)
+            first = next(blocks, b"")  # an error before it still gets its own status
+            self.send_response(200)
+            self.send_header("content-type", codec.stream_media_type)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            self._send_chunk(first)
+            self._send_rest(blocks)
+
+    def _send_rest(self, blocks: Iterator[bytes]) -> None:
+        try:
+            for block in blocks:
+                self._send_chunk(block)
+        except LLMError:
+            self.close_connection = True  # cut the stream: the client must not take it for whole
+            return
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _send_chunk(self, block: bytes) -> None:
+        if block:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(block), block))
+            self.wfile.flush()
+
+    def _send(self, status: int, media_type: str, body: bytes, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("content-type", media_type)
+        self.send_header("content-length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _send_error(self, codec: Codec, error: LLMError) -> None:
+        status = STATUS_OF_CODE.get(error.code, 400)
+        headers = {"x_amzn_errortype": codec.error_type(error)} if isinstance(codec, BedrockCodec) else {}
+        self._send(status, "application/json", codec.encode_error(error), **headers)
