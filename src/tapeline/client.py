@@ -20,6 +20,7 @@ from tapeline.http.io import AsyncIo, BlockingIo, Io, Received, iterate_blocking
 from tapeline.policies.pricing import cost_usd
 from tapeline.policies.retry import RetryPolicy
 from tapeline.providers.assembly import Assembler, chunks_of
+from tapeline.providers.codec import Codec
 from tapeline.registry import Clients, Provider, find_provider
 from tapeline.telemetry import CallRecord, call_span
 from tapeline.types import ChatRequest, Chunk, Prompt, Reply, messages_of
@@ -70,8 +71,13 @@ class ProviderModel:
         self._asyncio = AsyncIo(core.provider.carrier, clock)
 
     @property
+    def codec(self) -> Codec:
+        """The wire format this model speaks."""
+        return self._core.provider.codec
+
+    @property
     def provider(self) -> str:
-        return self._core.provider.codec.provider
+        return self.codec.provider
 
     @property
     def name(self) -> str:

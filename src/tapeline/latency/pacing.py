@@ -89,12 +89,24 @@ class Recorded:
         return Schedule(head_s, tuple(due))
 
 
+BYTES_PER_PART = 4  # about one English token
+
+
+def parts_by_size(body: bytes) -> int:
+    """Guess how many parts a plain answer was made of, where nobody knows better."""
+    return len(body) // BYTES_PER_PART
+
+
 @dataclass(frozen=True, slots=True)
 class Simulated:
-    """As a profile says; each response draws from its own generator, so none depends on another."""
+    """As a profile says; each response draws from its own generator, so none depends on another.
+
+    parts_of: how many parts (tokens) the body of a plain answer holds; each takes one gap.
+    """
 
     profile: LatencyProfile
     seed: int = 0
+    parts_of: Callable[[bytes], int] = parts_by_size
 
     @property
     def name(self) -> str:
@@ -104,8 +116,7 @@ class Simulated:
         random = Random(f"{self.profile.name}:{self.seed}:{stream}")
         head_s = due_s = self.profile.ttft.sample_s(random)
         if len(blocks) == 1:
-            gaps = len(blocks[0]) // self.profile.bytes_per_gap
-            due_s += sum(self.profile.gap.sample_s(random) for _ in range(gaps))
+            due_s += sum(self.profile.gap.sample_s(random) for _ in range(self.parts_of(blocks[0])))
         due = []
         for index, block in enumerate(blocks):
             due_s += self.profile.gap.sample_s(random) if index else 0.0

@@ -51,15 +51,13 @@ class LogNormal:
 class LatencyProfile:
     """How a simulated service answers.
 
-    ttft: from sending the request to the first block. gap: between two blocks of a stream.
-    bytes_per_gap: a plain answer is one block that took as long as its parts would have; it counts one
-    gap per so many body bytes (4 characters are about one English token).
+    ttft: from sending the request to the first block. gap: between two blocks of a stream; a plain
+    answer is one block, which takes as many gaps as it has parts.
     """
 
     name: str
     ttft: Distribution
     gap: Distribution
-    bytes_per_gap: int = 4
 
 
 PROFILES = {
