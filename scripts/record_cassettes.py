@@ -142,10 +142,8 @@ def build_ollama() -> None:
     (headers / "miniaudio").mkdir(parents=True, exist_ok=True)
     if not Path("/usr/include/nlohmann/json.hpp").exists() or not Path("/usr/include/stb").exists():
         raise SystemExit("Ollama needs two headers: apt-get install nlohmann-json3-dev libstb-dev")
-    run(
-        [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:"]
-        + ["--dest", str(TOOLS), MINIAUDIO]
-    )
+    sources = ["--no-deps", "--no-binary", ":all:", "--dest", str(TOOLS)]
+    run([sys.executable, "-m", "pip", "download", *sources, MINIAUDIO])
     [archive] = TOOLS.glob("miniaudio-*.tar.gz")
     with tarfile.open(archive) as packed:
         [member] = [name for name in packed.getnames() if name.endswith("miniaudio/miniaudio.h")]

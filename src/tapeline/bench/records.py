@@ -23,7 +23,8 @@ class CallRecord:
     start, not the actual one: waiting for a free slot is time the user waits (coordinated omission).
     total_s, ttft_s, chunk_at_s: from the call's start; chunk_at_s holds every content delta, ascending.
     error_code: how the call failed, None if it did not. is_error: False also for a failure that the
-    scenario expects. request_bytes: bodies sent, of all `http_calls` (retries and tool turns included).
+    scenario expects. priced_as: the model whose list price was taken, if not its own.
+    request_bytes: bodies sent, of all `http_calls` (retries and tool turns included).
     """
 
     scenario: str
@@ -36,6 +37,7 @@ class CallRecord:
     chunk_at_s: tuple[float, ...] = ()
     usage: Usage = Usage()
     cost_usd: Decimal | None = None
+    priced_as: str | None = None
     finish_reason: FinishReason | None = None
     error_code: ErrorCode | None = None
     is_error: bool = False

@@ -79,7 +79,8 @@ class Cell(_Value):
     "unclassified". total_s is E2E. makespan_s: from the first start to the last end, failures included.
     requests_per_s, tokens_per_s: good calls and their output tokens / makespan.
     input_tokens (cached ones included), output_tokens, cached_input_tokens: sums of what was reported.
-    cost_usd: sum of the known costs; cost_note says when that is not all of it.
+    cost_usd: sum of the known costs; cost_note says when that is not all of it. priced_as: the model
+    whose list price was taken, for models that have none.
     The samples are at most `SAMPLES_LIMIT` evenly spaced order statistics, for the charts.
     """
 
@@ -104,6 +105,7 @@ class Cell(_Value):
     cached_input_tokens: Count | None
     cost_usd: Money | None
     cost_note: Remark | None
+    priced_as: Name | None = None
     http_calls: Count
     request_bytes: Count
     ttft_samples_s: tuple[Quantity, ...] = Field(max_length=SAMPLES_LIMIT)
@@ -215,6 +217,7 @@ def _cell(records: Sequence[CallRecord]) -> Cell:
         cached_input_tokens=_sum(records, lambda record: record.usage.cached_input_tokens),
         cost_usd=_cost_usd(records),
         cost_note=_cost_note(records),
+        priced_as=records[0].priced_as,
         http_calls=sum(record.http_calls for record in records),
         request_bytes=sum(record.request_bytes for record in records),
         ttft_samples_s=_samples(_known(good, lambda record: record.ttft_s)),

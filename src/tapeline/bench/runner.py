@@ -180,6 +180,7 @@ class _Cell:
             chunk_at_s=reply.timing.chunk_at_s if reply else (),
             usage=usage,
             cost_usd=self._cost_usd(reply),
+            priced_as=self._target.price_as,
             finish_reason=reply.finish_reason if reply else None,
             error_code=failure.code if failure else None,
             is_error=(failure.code if failure else None) != self._scenario.error,

@@ -206,7 +206,18 @@ def comparison_table(results: Results, *, width: int = 100) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for block in compare(results):
         _add_block(table, block, columns)
+    table.caption = _price_caption(results)
+    table.caption_justify = "left"
     return table
+
+
+def _price_caption(results: Results) -> Text | None:
+    """Return whose list prices were taken for models that have none."""
+    prices = {cell.model: cell.priced_as for cell in results.cells if cell.priced_as}
+    if not prices:
+        return None
+    said = ", ".join(f"{model.partition(':')[0]} as {price}" for model, price in prices.items())
+    return Text(visible(f"cost of all calls, at list prices: {said}"))
 
 
 def _headings(columns: Sequence[Column], scales: Mapping[str, Scale]) -> list[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as jsonlib
 import sys
 from typing import Annotated
 
@@ -16,6 +17,7 @@ def serve(
         int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)
     ] = 8080,
     base_url: Annotated[str | None, typer.Option(help="Where the model behind is reached.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print where it listens as JSON.")] = False,
 ) -> None:
     """Serve a model in the OpenAI, Anthropic, Bedrock and Ollama formats, on this machine only.
 
@@ -25,5 +27,7 @@ def serve(
     from tapeline.server import Gateway
 
     gateway = Gateway(chat_model(model, base_url=base_url, max_retries=0), port=port)
+    if json:
+        print(jsonlib.dumps({"url": gateway.url, "model": model}), flush=True)
     print(f"serving {model} on {gateway.url} (Ctrl-C ends it)", file=sys.stderr)
     gateway.serve_forever()
