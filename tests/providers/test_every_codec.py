@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import inspect
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +17,7 @@ from strategies import Can, replies, requests
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.assembly import Assembler, chunks_of
+from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
@@ -65,26 +67,23 @@ CODECS: list[tuple[Codec, Can]] = [
         OllamaCodec(),
         Can(image_media_types=("image/*",), seed=True, thinking_in_requests=True, ids=False),
     ),
+    (
+        BedrockCodec(),
+        Can(
+            image_media_types=("image/png", "image/jpeg"),
+            tool_errors=True,
+            seed=True,
+            schema_name=True,
+            thinking_in_requests=True,
+            signatures=True,
+            redacted=True,
+            cached_tokens=True,
+            ids=False,
+            models=False,
+            finish_reasons=("stop", "length", "content_filter"),
+        ),
+    ),
 ]
-if importlib.util.find_spec("tapeline.providers.bedrock"):
-    from tapeline.providers.bedrock import BedrockCodec
-
-    CODECS.append(
-        (
-            BedrockCodec(),
-            Can(
-                image_media_types=("image/png", "image/jpeg"),
-                tool_errors=True,
-                thinking_in_requests=True,
-                signatures=True,
-                redacted=True,
-                cached_tokens=True,
-                ids=False,
-                models=False,
-                finish_reasons=("stop", "length", "content_filter"),
-            ),
-        )
-    )
 
 every_codec = pytest.mark.parametrize(
     ("codec", "can"), [pytest.param(codec, can, id=codec.provider) for codec, can in CODECS]
@@ -145,6 +144,16 @@ def cuts(body: bytes) -> Iterator[list[bytes]]:
     for position in range(1, len(body)):
         yield [body[:position], body[position:]]
     yield [body[i : i + 1] for i in range(len(body))]
+
+
+def test_every_format_is_laid_out_alike() -> None:
+    """Who knows one package knows all four: the same files, with the same subjects."""
+    packages = [Path(inspect.getfile(type(codec))).parent for codec, _ in CODECS]
+
+    layouts = {package.name: sorted(file.stem for file in package.glob("*.py")) for package in packages}
+
+    files = ["__init__", "codec", "content", "errors", "reply", "request", "stream", "wire"]
+    assert layouts == dict.fromkeys(("openai", "anthropic", "ollama", "bedrock"), files)
 
 
 @every_codec

@@ -6,7 +6,6 @@ readings here share no code with the codecs: `json`, and botocore's own event st
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from botocore.eventstream import EventStreamBuffer
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.assembly import Assembler
+from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
 from tapeline.providers.openai import OpenAICodec
 from tapeline.types import Reply, Usage
@@ -31,12 +31,7 @@ FILES = sorted(RECORDINGS.glob("*/*.yaml"))
 pytestmark = pytest.mark.skipif(not FILES, reason="no external recordings here")
 
 OPENAI, ANTHROPIC, BEDROCK = "/chat/completions", "/v1/messages", "/converse"
-CODECS: dict[str, Codec] = {OPENAI: OpenAICodec(), ANTHROPIC: AnthropicCodec()}
-if importlib.util.find_spec("tapeline.providers.bedrock"):
-    from tapeline.providers.bedrock import BedrockCodec
-
-    CODECS[BEDROCK] = BedrockCodec()
-
+CODECS: dict[str, Codec] = {OPENAI: OpenAICodec(), ANTHROPIC: AnthropicCodec(), BEDROCK: BedrockCodec()}
 BLOCK_BYTES = (1, 7, 4096)
 
 

@@ -9,7 +9,6 @@ import pytest
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.assembly import Assembler
-from tapeline.providers.ndjson import LineSplitter
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.types import (
     ChatRequest,
@@ -168,22 +167,6 @@ def test_a_broken_stream_raises_and_loses_nothing(body: bytes, code: ErrorCode, 
         streamed(body)
 
     assert (raised.value.code, raised.value.partial.text) == (code, text)
-
-
-@pytest.mark.parametrize("blocks", [[b"0123456789"], [b"0123", b"45678", b"9\n"], [b"1\n0123456789\n"]])
-def test_a_line_over_the_limit_is_refused(blocks: list[bytes]) -> None:
-    """Memory stays bounded whatever a server sends."""
-    splitter = LineSplitter(line_bytes_limit=8)
-
-    with pytest.raises(LLMError) as raised:
-        [splitter.feed(block) for block in blocks]
-
-    assert raised.value.code is ErrorCode.RESPONSE_TOO_LARGE
-
-
-def test_many_short_lines_are_within_the_limit() -> None:
-    """The limit is one line's, not the body's or the block's."""
-    assert LineSplitter(line_bytes_limit=8).feed(b"012345\n" * 10) == [b"012345"] * 10
 
 
 PLAIN = {

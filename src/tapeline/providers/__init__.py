@@ -1,1 +1,19 @@
-"""Codecs: one pure module per wire format. No sockets, no SDKs, no asyncio."""
+"""Codecs: one wire format each, as pure functions of bytes. No sockets, no SDKs, no asyncio.
+
+`codec` says what a codec is. Each format is a package, `openai`, `anthropic`, `bedrock`, `ollama`, and
+all four have the same files:
+
+    wire      the JSON of the format, as structs of the fields we map
+    content   the parts of one message
+    request   a whole request
+    reply     a whole answer: its content, why it ended, what it cost
+    stream    an answer in pieces
+    errors    the format's words for what went wrong
+    codec     all of these behind the one interface
+
+`content`, `request`, `reply`, `stream` and `errors` hold both directions: as a client, and as a server.
+
+What the formats share: `bodies` (JSON), `tools`, `delivery` (chunks first, then the error behind them),
+`errors`, and the framings of a stream: `sse`, `ndjson`, `eventstream`. `assembly` makes a reply of chunks
+and chunks of a reply; `mock` answers without a model.
+"""

@@ -20,7 +20,7 @@ from typing import NamedTuple, TypeAlias
 from zlib import crc32
 
 from tapeline.errors import LLMError
-from tapeline.providers import codec
+from tapeline.providers.errors import closed, malformed
 
 HeaderValue: TypeAlias = bool | int | bytes | str
 Headers: TypeAlias = tuple[tuple[str, HeaderValue], ...]
@@ -76,7 +76,7 @@ class EventStreamDecoder:
         if self._error is not None:
             raise self._error
         if self._waiting:
-            raise codec.closed(f"inside a frame, after {len(self._waiting)} bytes of it")
+            raise closed(f"inside a frame, after {len(self._waiting)} bytes of it")
 
     def _take_frames(self, data: bytes) -> list[Frame]:
         frames: list[Frame] = []
@@ -105,10 +105,10 @@ class EventStreamDecoder:
 def _frame_size(data: bytes, start: int) -> int:
     size, headers_size, crc = _PRELUDE.unpack_from(data, start)
     if crc32(data[start : start + 8]) != crc:
-        raise codec.malformed("the checksum of a frame's prelude does not match")
+        raise malformed("the checksum of a frame's prelude does not match")
     payload_size = size - headers_size - _FRAME_BYTES_MIN
     if not 0 <= payload_size <= PAYLOAD_BYTES_LIMIT or headers_size > HEADERS_BYTES_LIMIT:
-        raise codec.malformed(f"a frame of {size} bytes cannot hold {headers_size} bytes of headers")
+        raise malformed(f"a frame of {size} bytes cannot hold {headers_size} bytes of headers")
     return int(size)
 
 
@@ -117,7 +117,7 @@ def _decode_frame(data: bytes, start: int, end: int) -> Frame:
     payload_end = end - _CRC.size
     # The prelude's CRC is that of the first 8 bytes: the frame's CRC goes on from there.
     if crc32(data[start + 8 : payload_end], prelude_crc) != _CRC.unpack_from(data, payload_end)[0]:
-        raise codec.malformed("the checksum of a frame does not match")
+        raise malformed("the checksum of a frame does not match")
     payload_start = start + _PRELUDE_BYTES + headers_size
     head = _decode_head(data[start + _PRELUDE_BYTES : payload_start])
     return Frame(*head, data[payload_start:payload_end])
@@ -131,11 +131,11 @@ def _decode_head(block: bytes) -> tuple[str, str, str, Headers]:
     fields = dict(headers)
     message_type = fields.get(":message-type")
     if not isinstance(message_type, str) or message_type not in TYPE_HEADERS:
-        raise codec.malformed(f"a frame with :message-type {message_type!r}")
+        raise malformed(f"a frame with :message-type {message_type!r}")
     type = fields.get(TYPE_HEADERS[message_type])
     content_type = fields.get(":content-type", "")
     if not isinstance(type, str) or not isinstance(content_type, str):
-        raise codec.malformed(f"a frame of :message-type {message_type} without a type")
+        raise malformed(f"a frame of :message-type {message_type} without a type")
     return message_type, type, content_type, headers
 
 
@@ -151,10 +151,10 @@ def decode_headers(block: bytes) -> Headers:
             name, start = _decode_name(block, start)
             value, start = _DECODERS[block[start]](block, start + 1)
             if name in headers:
-                raise codec.malformed(f"a frame with two headers {name!r}")
+                raise malformed(f"a frame with two headers {name!r}")
             headers[name] = value
     except (IndexError, UnicodeDecodeError, struct.error) as error:
-        raise codec.malformed(f"a frame with broken headers: {error}") from error
+        raise malformed(f"a frame with broken headers: {error}") from error
     return tuple(headers.items())
 
 

@@ -1,0 +1,21 @@
+"""Messages behind the one interface of all codecs."""
+
+from __future__ import annotations
+
+from tapeline.providers.anthropic import errors, reply, request, stream
+
+
+class AnthropicCodec:
+    """Messages in both directions. All static: a codec keeps nothing between two calls."""
+
+    provider = "anthropic"
+    stream_media_type = "text/event-stream"
+
+    encode_request = staticmethod(request.encode_request)
+    decode_request = staticmethod(request.decode_request)
+    decode_response = staticmethod(reply.decode_response)
+    encode_response = staticmethod(reply.encode_response)
+    stream_decoder = stream.AnthropicStreamDecoder
+    encode_stream = staticmethod(stream.encode_stream)
+    decode_error = staticmethod(errors.decode_error)
+    encode_error = staticmethod(errors.encode_error)

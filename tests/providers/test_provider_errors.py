@@ -1,0 +1,106 @@
+"""What went wrong, as any server may say it: in a status, in a header, in a body of any shape.
+
+Tests `tapeline.providers.errors`; two test files named test_errors.py could not be imported together.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tapeline.errors import ErrorCode
+from tapeline.providers.errors import (
+    code_of_status,
+    error_object,
+    http_error,
+    no_events,
+    preview,
+    retry_after_s,
+    word_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("headers", "delay_s"),
+    [
+        ({}, None),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "0"}, 0.0),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after-ms": "1500", "retry-after": "2"}, 1.5),
+        ({"retry-after-ms": "soon", "retry-after": "2"}, 2.0),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+    ],
+)
+def test_a_servers_wish_to_wait_is_read_where_it_is_a_delay(
+    headers: dict[str, str], delay_s: float | None
+) -> None:
+    """Milliseconds come first, being exact; whatever is no finite delay is none."""
+    assert retry_after_s(headers) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"", {}),
+        (b"null", {"message": "None"}),
+        (b'{"error": {"message": "a"}}', {"message": "a"}),
+        (b'{"error": "a"}', {"message": "a"}),
+        (b'{"error": null, "message": "a"}', {"error": None, "message": "a"}),
+        (b'{"detail": "a"}', {"detail": "a"}),
+        (b'["a"]', {"message": "['a']"}),
+        (b"<html>", {"message": "'<html>'"}),
+        (b"\xff", {"message": r"'\ufffd'"}),
+    ],
+)
+def test_an_error_is_found_in_a_body_of_any_shape(body: bytes, error: dict) -> None:
+    """Gateways wrap errors, unwrap them, or answer with a page."""
+    assert error_object(body) == error
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (204, ErrorCode.INVALID_RESPONSE),
+        (302, ErrorCode.INVALID_RESPONSE),
+        (402, ErrorCode.QUOTA_EXCEEDED),
+        (404, ErrorCode.NOT_FOUND),
+        (409, ErrorCode.INVALID_REQUEST),
+        (599, ErrorCode.INTERNAL_ERROR),
+    ],
+)
+def test_every_status_has_a_code(status: int, code: ErrorCode) -> None:
+    """Its own or that of its class; a status that is no error is no answer either."""
+    assert code_of_status(status) is code
+
+
+def test_a_providers_code_outranks_the_status() -> None:
+    """The status decides only where the body did not, and is the message where there is none."""
+    told = http_error(400, {"request-id": "r"}, message="", code=ErrorCode.RATE_LIMIT, provider_code="slow")
+    untold = http_error(400, {}, message="no", code=None)
+
+    assert (told.code, told.message, told.request_id) == (ErrorCode.RATE_LIMIT, "HTTP 400", "r")
+    assert (untold.code, untold.message, untold.request_id) == (ErrorCode.INVALID_REQUEST, "no", None)
+
+
+def test_of_several_words_for_a_code_the_first_is_written() -> None:
+    """And none where the provider has no word."""
+    codes = {"slow": ErrorCode.RATE_LIMIT, "slower": ErrorCode.RATE_LIMIT}
+
+    assert word_of(ErrorCode.RATE_LIMIT, codes) == "slow"
+    assert word_of(ErrorCode.TIMEOUT, codes) is None
+
+
+def test_a_stream_without_events_is_empty_or_something_else() -> None:
+    """A page in its place is shown, a silent end is not called malformed."""
+    assert no_events(b"").code is ErrorCode.EMPTY_RESPONSE
+    assert no_events(b"<html>").code is ErrorCode.MALFORMED_RESPONSE
+    assert "<html>" in no_events(b"<html>").message
+
+
+def test_a_preview_is_short_and_plain_ascii() -> None:
+    """Whatever a server sent, a terminal can show it."""
+    assert preview(b"\x1b[31m\xff" + b"a" * 100, limit=6) == r"'\x1b[31m\ufffd'..."
