@@ -129,8 +129,7 @@ def ollama_server(model: Path) -> Iterator[None]:
 def gateway() -> Iterator[None]:
     """Run `tapeline serve` in front of llama.cpp; in a process of its own, whose calls are not recorded."""
     backend = f"http://127.0.0.1:{LLAMA_PORT}/v1"
-    serve = "from tapeline.cli import main; main()"
-    command = [sys.executable, "-c", serve, "serve", f"openai:{MODEL_NAME}"]
+    command = [sys.executable, "-m", "tapeline", "serve", f"openai:{MODEL_NAME}"]
     command += ["--base-url", backend, "--port", str(GATEWAY_PORT)]
     with running(command, "gateway", f"http://127.0.0.1:{GATEWAY_PORT}/health"):
         yield

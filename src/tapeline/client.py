@@ -7,6 +7,7 @@ clock but the Io's, no randomness but a passed generator. The blocking face driv
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from random import Random
 from types import TracebackType
@@ -95,12 +96,14 @@ class ProviderModel:
 
         Raises LLMError.
         """
-        return _parsed(self.answer(self._request(prompt, schema, options)), schema)
+        request = self._request(prompt, schema, options)
+        return self._core.parsed(self.answer(request), schema, "generate", request)
 
     async def agenerate(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> Reply:
         """`generate` for asyncio."""
         request = self._request(prompt, schema, options)
-        return _parsed(await self._core.generate(self._asyncio, request), schema)
+        reply = await self._core.generate(self._asyncio, request)
+        return self._core.parsed(reply, schema, "generate", request)
 
     def stream(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> ReplyStream:
         """Answer in chunks: iterate, or use `with`; the whole is in `.reply` when it has ended."""
@@ -114,7 +117,7 @@ class ProviderModel:
 
     def answer(self, request: ChatRequest) -> Reply:
         """Answer a request as it is, its own model and options included. Raises LLMError."""
-        return run_blocking(self._core.generate(self._blocking, request))
+        return run_blocking(self._core.generate(self._blocking, replace(request, is_stream=False)))
 
     def answer_stream(self, request: ChatRequest) -> ReplyStream:
         """`answer` in chunks."""
@@ -156,16 +159,14 @@ def _with_options(request: ChatRequest, options: Mapping[str, Any]) -> ChatReque
     return replace(request, **{name: getattr(valid, name) for name in options})
 
 
-def _parsed(reply: Reply, schema: Any) -> Reply:
-    return reply if schema is None else replace(reply, parsed=structured.parse(reply, schema))
-
-
 class _Stream:
     """What both streams share: the chunks of the core, and the reply they add up to."""
 
     def __init__(self, core: Core, io: Io, request: ChatRequest, schema: Any) -> None:
-        self._call = StreamedCall(core, io, request)
+        self._core = core
+        self._request = request
         self._schema = schema
+        self._call = StreamedCall(core, io, request)
 
     @property
     def reply(self) -> Reply:
@@ -175,7 +176,7 @@ class _Stream:
         """
         if self._call.reply is None:
             raise RuntimeError("the stream has not ended: read it to its end, or close it, before .reply")
-        return _parsed(self._call.reply, self._schema)
+        return self._core.parsed(self._call.reply, self._schema, "stream", self._request)
 
 
 class ReplyStream(_Stream):
@@ -271,7 +272,7 @@ class Core:
                 try:
                     reply = await self._answer(io, request)
                 except LLMError as error:
-                    self.placed(error, "generate", request, attempt)
+                    self.placed(error, "generate", request).attempts = attempt
                     await self.wait_or_raise(io, error, attempt, record, start_ns)
                     attempt += 1
                     continue
@@ -302,10 +303,19 @@ class Core:
         record.retried(error, attempt=attempt, delay_s=delay_s)
         await io.sleep(delay_s)
 
-    def placed(self, error: LLMError, verb: str, request: ChatRequest, attempt: int) -> LLMError:
-        error.attempts = attempt
+    def placed(self, error: LLMError, verb: str, request: ChatRequest) -> LLMError:
         op = f"{self.provider_name}.{verb}"
         return error.placed(op=op, provider=self.provider_name, model=request.model)
+
+    def parsed(self, reply: Reply, schema: Any, verb: str, request: ChatRequest) -> Reply:
+        """Return the reply with its value, if a schema was asked for. Raises LLMError (invalid_response)."""
+        if schema is None:
+            return reply
+        try:
+            return replace(reply, parsed=structured.parse(reply, schema))
+        except LLMError as error:
+            self.placed(error, verb, request)
+            raise
 
     def priced(self, reply: Reply, request: ChatRequest) -> Reply:
         model = reply.model or request.model
@@ -335,15 +345,19 @@ class StreamedCall:
             while True:
                 self._assembler = Assembler()
                 try:
-                    async for chunk in self._one_try(start_ns):
-                        yield chunk
+                    # aclosing, here and below: an inner generator left to the garbage collector closes
+                    # the response late, and inside a running event loop not before the loop turns.
+                    async with aclosing(self._one_try(start_ns)) as chunks:
+                        async for chunk in chunks:
+                            yield chunk
                 except LLMError as error:
-                    core.placed(error, "stream", self._request, attempt)
+                    core.placed(error, "stream", self._request).attempts = attempt
                     await self._give_up_or_wait(error, attempt, record, start_ns)
                     attempt += 1
                     continue
-                except GeneratorExit:
-                    record.abandoned()
+                except BaseException as error:
+                    if not isinstance(error, Exception):  # closed or cancelled: the caller has left
+                        record.abandoned()
                     self._end(start_ns)
                     raise
                 record.finished(self._end(start_ns))
@@ -372,31 +386,39 @@ class StreamedCall:
                 raise codec.decode_error(received.status, received.headers, await received.read())
             # What precedes the first content is held back: an error after it can still be retried.
             held: list[Chunk] = []
-            async for chunk in self._decoded(received):
-                chunk.at_s = seconds_since(self._io.clock, start_ns)
-                self._assembler.add(chunk)
-                held.append(chunk)
-                if self._is_delivering or chunk.has_content:
-                    self._is_delivering = True
-                    for ready in held:
-                        yield ready
-                    held.clear()
+            async with aclosing(self._decoded(received)) as chunks:
+                async for chunk in chunks:
+                    self._take(chunk, start_ns)
+                    held.append(chunk)
+                    if self._is_delivering:
+                        for ready in held:
+                            yield ready
+                        held.clear()
             for ready in held:
                 yield ready
         finally:
             await received.close()
 
+    def _take(self, chunk: Chunk, start_ns: int) -> None:
+        chunk.at_s = seconds_since(self._io.clock, start_ns)
+        self._assembler.add(chunk)
+        self._is_delivering = self._is_delivering or chunk.has_content
+
     async def _decoded(self, received: Received) -> AsyncGenerator[Chunk, None]:
         codec = self._core.provider.codec
         if _is_plain_json(received) and "json" not in codec.stream_media_type:
             # Some servers and gateways ignore `stream` and send the whole answer.
-            for chunk in chunks_of(codec.decode_response(await received.read())):
+            body = await received.read()
+            chunks = chunks_of(codec.decode_response(body))
+            chunks[-1].raw = body  # the only event there is
+            for chunk in chunks:
                 yield chunk
             return
         decoder = codec.stream_decoder()
-        async for block in received.blocks():
-            for chunk in decoder.feed(block):
-                yield chunk
+        async with aclosing(received.blocks()) as blocks:
+            async for block in blocks:
+                for chunk in decoder.feed(block):
+                    yield chunk
         for chunk in decoder.finish():
             yield chunk
 

@@ -11,6 +11,7 @@ Work handed to threads takes no virtual time: the loop waits for it before it ju
 from __future__ import annotations
 
 import asyncio
+import math
 import selectors
 import time
 from collections.abc import Coroutine
@@ -91,7 +92,11 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self))
 
     def time(self) -> float:
-        return self.clock.now_ns() / NS_PER_S
+        now_s = self.clock.now_ns() / NS_PER_S
+        # asyncio takes timers within this of `now` for due. Its own value, 1 ns, wakes a timer 1 ns later
+        # too early, and after some 100 days is lost in the rounding of `now`, so that the loop would spin.
+        self._clock_resolution = max(0.25 / NS_PER_S, 2 * math.ulp(now_s))
+        return now_s
 
     def run_in_executor(  # type: ignore[override]  # the typeshed signature needs TypeVarTuple
         self, executor: Any, func: Any, *args: Any

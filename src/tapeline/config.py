@@ -51,9 +51,11 @@ class Settings(BaseModel):
 
     @field_validator("api_key")
     @classmethod
-    def _one_line(cls, key: SecretStr | None) -> SecretStr | None:
+    def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
         if key is not None and set(key.get_secret_value()) & set("\r\n"):
             raise ValueError("the key holds a line break; it was probably read from a file unstripped")
+        if key is not None and not key.get_secret_value().isascii():
+            raise ValueError("the key holds a character no HTTP header can; it was probably copied wrongly")
         return key
 
     @field_validator("base_url")
@@ -71,6 +73,8 @@ class Settings(BaseModel):
     @field_validator("stop", mode="before")
     @classmethod
     def _one_or_many(cls, stop: Any) -> Any:
+        if stop is None:  # as the vendors' own APIs say it
+            return ()
         return (stop,) if isinstance(stop, str) else stop
 
     @property
@@ -113,9 +117,19 @@ def from_environment(provider: str) -> dict[str, str]:
     """Read the variables the vendor's own tools read; empty ones count as unset."""
     values = {setting: os.environ.get(name, "") for setting, name in ENVIRONMENT.get(provider, {}).items()}
     found = {setting: value for setting, value in values.items() if value}
-    if provider == "ollama" and "base_url" in found and "://" not in found["base_url"]:
-        found["base_url"] = f"http://{found['base_url']}"  # OLLAMA_HOST is a bare host:port
+    if provider == "ollama" and "base_url" in found:
+        found["base_url"] = _ollama_url(found["base_url"])
     return found
+
+
+def _ollama_url(host: str) -> str:
+    """Return OLLAMA_HOST as a URL. It may be a bare host, port or both; the rest is Ollama's default."""
+    if "://" in host:
+        return host
+    name, colon, port = host.rpartition(":")
+    if not colon or port.endswith("]"):  # no port: a name, or an IPv6 address in brackets
+        name, port = host, "11434"
+    return f"http://{name or '127.0.0.1'}:{port}"
 
 
 def from_file(provider: str) -> dict[str, Any]:
@@ -127,7 +141,8 @@ def from_file(provider: str) -> dict[str, Any]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(f"{path}: cannot read it: {error}") from error
-    table = tables.get("providers", {}).get(provider, {})
+    providers = tables.get("providers", {})
+    table = providers.get(provider, {}) if isinstance(providers, dict) else None
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: providers.{provider} must be a table")
     return table

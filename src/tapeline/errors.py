@@ -95,8 +95,8 @@ class LLMError(Exception):
         attempts: int = 1,
         partial: Reply | None = None,
     ) -> None:
-        super().__init__(message)
         self.message = shortened(message, self.message_limit)
+        super().__init__(self.message)
         self.code = code or self.default_code
         self.op = op
         self.provider = provider

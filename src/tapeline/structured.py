@@ -49,7 +49,14 @@ def _closed(schema: Json) -> Json:
         return [_closed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    closed = {name: _closed(value) for name, value in schema.items()}
+    closed = {keyword: _closed_value(keyword, value) for keyword, value in schema.items()}
     if "properties" in closed:
         closed.setdefault("additionalProperties", False)
     return closed
+
+
+def _closed_value(keyword: str, value: Json) -> Json:
+    """Close the schemas below a keyword. Names and data are none, even if they are called "properties"."""
+    if keyword in {"properties", "$defs"}:
+        return {name: _closed(schema) for name, schema in value.items()}
+    return value if keyword in {"default", "const", "enum", "examples"} else _closed(value)

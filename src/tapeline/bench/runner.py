@@ -151,9 +151,12 @@ class _Cell:
                 records.append(await self._call(model, index, start_ns))
                 self._on_call(f"{self._scenario.name} {self._target.model} {self._pace}")
 
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(min(load.concurrency, load.requests)):
-                workers.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(min(load.concurrency, load.requests)):
+                    workers.create_task(work())
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None  # the workers all meet the same one
         return sorted(records, key=lambda record: record.index)
 
     async def _call(self, model: ProviderModel, index: int, start_ns: int) -> CallRecord:

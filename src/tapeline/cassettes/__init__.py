@@ -31,7 +31,7 @@ def load_tape(
     is_looping: bool = False,
     meta: Mapping[str, Any] | None = None,
 ) -> Tape:
-    """Read a cassette; one that does not exist is empty.
+    """Read a cassette; one that does not exist, or is about to be recorded anew, is empty.
 
     Raises InvalidCassetteError for a file that is none, ConfigError for an unknown mode or pace.
     """
@@ -40,7 +40,7 @@ def load_tape(
     path = Path(path)
     return Tape(
         source=str(path),
-        interactions=load(path) if path.exists() else [],
+        interactions=load(path) if path.exists() and record_mode != "all" else [],
         record_mode=record_mode,
         pace=parse_pace(pace) if isinstance(pace, str) else pace,
         clock=clock or SystemClock(),

@@ -7,7 +7,7 @@ asyncio. Transport failures are translated here, once, into LLMError.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -32,7 +32,7 @@ class Received(Protocol):
 
     async def read(self) -> bytes: ...
 
-    def blocks(self) -> AsyncIterator[bytes]: ...
+    def blocks(self) -> AsyncGenerator[bytes, None]: ...
 
     async def close(self) -> None: ...
 
@@ -87,7 +87,7 @@ class _BlockingReceived:
         with translated():
             return self._response.read()
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         response = self._response
         source = response.iter_bytes() if "content-encoding" in self.headers else response.iter_raw()
         with translated(in_stream=True):
@@ -108,7 +108,7 @@ class _AsyncReceived:
         with translated():
             return await self._response.aread()
 
-    async def blocks(self) -> AsyncIterator[bytes]:
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         response = self._response
         source = response.aiter_bytes() if "content-encoding" in self.headers else response.aiter_raw()
         with translated(in_stream=True):
@@ -161,11 +161,7 @@ def translated(*, in_stream: bool = False) -> Generator[None, None, None]:
         code = code_of_failure(failure, in_stream=in_stream)
         if code is None:
             raise
-        raise LLMError(
-            f"{type(failure).__name__}: {failure}",
-            code=code,
-            retryable=False if in_stream else None,
-        ) from error
+        raise LLMError(f"{type(failure).__name__}: {failure}", code=code) from error
 
 
 def root_failure(error: Exception) -> Exception:
@@ -177,12 +173,12 @@ def root_failure(error: Exception) -> Exception:
 
 def code_of_failure(error: Exception, *, in_stream: bool) -> ErrorCode | None:
     """Return the code of a transport's exception; None if it is not one."""
+    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
+        return ErrorCode.INVALID_CONFIG  # first: one of them passes for a TransportError
     if isinstance(error, httpx2.TimeoutException):
         return ErrorCode.STREAM_TIMEOUT if in_stream else ErrorCode.TIMEOUT
     if isinstance(error, httpx2.DecodingError):
         return ErrorCode.MALFORMED_RESPONSE
     if isinstance(error, (httpx2.TransportError, ssl.SSLError)):
         return ErrorCode.NETWORK_ERROR
-    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
-        return ErrorCode.INVALID_CONFIG
     return None

@@ -6,7 +6,8 @@ Pass it to a client: `httpx2.Client(transport=HandlerTransport(handler, clock))`
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -55,7 +56,7 @@ def incoming(request: Any, body: bytes) -> IncomingRequest:
 def play(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -> Any:
     """Wait for the head of a scheduled response and return it, its body still to come."""
     sent_ns = clock.now_ns()
-    on_gap = timeout_guard(request, module)
+    on_gap = timeout_guard(request, clock, module)
     if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
         on_gap(wait_s)
         clock.sleep(wait_s)
@@ -66,9 +67,9 @@ def play(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -
 async def aplay(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -> Any:
     """`play` for asyncio."""
     sent_ns = clock.now_ns()
-    on_gap = timeout_guard(request, module)
+    on_gap = async_timeout_guard(request, clock, module)
     if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
-        on_gap(wait_s)
+        await on_gap(wait_s)
         await clock.asleep(wait_s)
     blocks = adeliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
     return _response(request, response, _async_stream(module)(blocks), module)
@@ -84,15 +85,36 @@ def _response(request: Any, response: ScheduledResponse, stream: Any, module: An
     )
 
 
-def timeout_guard(request: Any, module: Any) -> Callable[[float], None]:
-    """Return what raises `module.ReadTimeout` for a wait longer than the request's read timeout."""
-    limit_s = request.extensions.get("timeout", {}).get("read")
+def timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], None]:
+    """Return what raises `module.ReadTimeout` for a wait longer than the request's read timeout.
+
+    It raises when the timeout has passed, as a socket would: giving up takes time too.
+    """
+    limit_s = _read_timeout_s(request)
 
     def check(wait_s: float) -> None:
-        if limit_s is not None and wait_s > limit_s:
+        if wait_s > limit_s:
+            clock.sleep(limit_s)
             raise module.ReadTimeout(f"no byte for {limit_s:g} s", request=request)
 
     return check
+
+
+def async_timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], Awaitable[None]]:
+    """`timeout_guard` for asyncio."""
+    limit_s = _read_timeout_s(request)
+
+    async def check(wait_s: float) -> None:
+        if wait_s > limit_s:
+            await clock.asleep(limit_s)
+            raise module.ReadTimeout(f"no byte for {limit_s:g} s", request=request)
+
+    return check
+
+
+def _read_timeout_s(request: Any) -> float:
+    limit_s: float | None = request.extensions.get("timeout", {}).get("read")
+    return math.inf if limit_s is None else limit_s
 
 
 @cache

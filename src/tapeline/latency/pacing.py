@@ -7,7 +7,7 @@ Due times are absolute (seconds since the request was sent): relative sleeps wou
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple, Protocol
@@ -158,12 +158,12 @@ def deliver(
 
 
 async def adeliver(
-    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], None]
+    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], Awaitable[None]]
 ) -> AsyncIterator[bytes]:
     """`deliver` for asyncio."""
     for due_s, data in response.blocks:
         if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
-            on_gap(wait_s)
+            await on_gap(wait_s)
             await clock.asleep(wait_s)
         yield data
 

@@ -33,6 +33,6 @@ def cost_usd(provider: str, model: str, usage: Usage) -> Decimal | None:
     )
     try:
         priced = genai_prices.calc_price(tokens, model_ref=model, provider_id=PRICE_LISTS[provider])
-    except LookupError:
+    except (LookupError, ValueError):  # no such model; or counts that do not add up, such as cached > input
         return None
     return priced.total_price
