@@ -39,7 +39,7 @@ def arguments_as_object(call: ToolCall) -> msgspec.Raw:
     except (*NOT_JSON, UnicodeEncodeError) as error:
         raise LLMError(
             f"the arguments of {call.name} are not a JSON object, and this provider takes nothing else: "
-            f"{ascii(call.raw_arguments[:80])}. Leave that call out of the messages, or mend it.",
+            f"{call.raw_arguments[:80]!a}. Leave that call out of the messages, or mend it.",
             code=ErrorCode.TOOL_CALL_ERROR,
         ) from error
     return msgspec.Raw(text)
