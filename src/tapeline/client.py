@@ -345,8 +345,8 @@ class StreamedCall:
             while True:
                 self._assembler = Assembler()
                 try:
-                    # aclosing, here and below: an inner generator left to the garbage collector closes
-                    # the response late, and inside a running event loop not before the loop turns.
+                    # aclosing: a generator left to the garbage collector closes its response late, and
+                    # inside a running event loop not before the loop turns.
                     async with aclosing(self._one_try(start_ns)) as chunks:
                         async for chunk in chunks:
                             yield chunk
@@ -386,14 +386,13 @@ class StreamedCall:
                 raise codec.decode_error(received.status, received.headers, await received.read())
             # What precedes the first content is held back: an error after it can still be retried.
             held: list[Chunk] = []
-            async with aclosing(self._decoded(received)) as chunks:
-                async for chunk in chunks:
-                    self._take(chunk, start_ns)
-                    held.append(chunk)
-                    if self._is_delivering:
-                        for ready in held:
-                            yield ready
-                        held.clear()
+            async for chunk in self._decoded(received):
+                self._take(chunk, start_ns)
+                held.append(chunk)
+                if self._is_delivering:
+                    for ready in held:
+                        yield ready
+                    held.clear()
             for ready in held:
                 yield ready
         finally:
@@ -415,10 +414,9 @@ class StreamedCall:
                 yield chunk
             return
         decoder = codec.stream_decoder()
-        async with aclosing(received.blocks()) as blocks:
-            async for block in blocks:
-                for chunk in decoder.feed(block):
-                    yield chunk
+        async for block in received.blocks():
+            for chunk in decoder.feed(block):
+                yield chunk
         for chunk in decoder.finish():
             yield chunk
 

@@ -46,13 +46,7 @@ def main() -> None:
     try:
         app()
     except LLMError as error:
-        sys.exit(_ended(f"tapeline: {error}", 2))
-    except KeyboardInterrupt:
-        sys.exit(_ended("tapeline: interrupted; nothing was left half written", 130))
+        from tapeline.cli.terminal import printable
 
-
-def _ended(message: str, code: int) -> int:
-    from tapeline.cli.terminal import printable
-
-    print(printable(message), file=sys.stderr)
-    return code
+        print(printable(f"tapeline: {error}"), file=sys.stderr)
+        sys.exit(2)

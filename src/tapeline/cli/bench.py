@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from tapeline.errors import ConfigError
+
 
 def bench(
     scenarios: Annotated[
@@ -58,7 +60,10 @@ def bench(
         return
     console = Console()
     console.print(comparison_table(results, width=console.width))
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in (("results.json", results.to_json()), ("report.html", render(results))):
-        replace_file(output / name, text)
-        print(f"wrote {output / name}", file=sys.stderr)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for name, text in (("results.json", results.to_json()), ("report.html", render(results))):
+            replace_file(output / name, text)
+            print(f"wrote {output / name}", file=sys.stderr)
+    except OSError as error:
+        raise ConfigError(f"cannot write to {output}: {error.strerror}") from error

@@ -38,11 +38,10 @@ def run(
     Example: tapeline run scenarios/capital.yaml --target openai --record-mode all
     """
     rows = []
-    for file in scenario_files(scenarios):
-        for chosen in _chosen(file, target):
-            outcomes = run_target(file, chosen, record_mode=record_mode)
-            found = problems(file.scenario, outcomes)
-            rows.append({"scenario": file.scenario.name, "target": chosen.id, "problems": found})
+    for file, chosen in _chosen(scenario_files(scenarios), target):
+        outcomes = run_target(file, chosen, record_mode=record_mode)
+        found = problems(file.scenario, outcomes)
+        rows.append({"scenario": file.scenario.name, "target": chosen.id, "problems": found})
     _print(rows, as_json=json)
     if any(row["problems"] for row in rows):
         raise typer.Exit(1)
@@ -58,8 +57,17 @@ def scenario_files(paths: Sequence[Path] | None) -> list[ScenarioFile]:
     return files
 
 
-def _chosen(file: ScenarioFile, names: list[str] | None) -> list[Target]:
-    return [target for target in file.scenario.targets if not names or target.id in names]
+def _chosen(files: Sequence[ScenarioFile], names: list[str] | None) -> list[tuple[ScenarioFile, Target]]:
+    """Return what to run, scenario by scenario. Raises ConfigError for a name that is no target's."""
+    known = {target.id for file in files for target in file.scenario.targets}
+    if unknown := sorted(set(names or ()) - known):
+        raise ConfigError(f"no target is called {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return [
+        (file, target)
+        for file in files
+        for target in file.scenario.targets
+        if not names or target.id in names
+    ]
 
 
 def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:

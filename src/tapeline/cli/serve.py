@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tapeline.errors import ConfigError
+
 
 def serve(
     model: Annotated[
@@ -26,7 +28,11 @@ def serve(
     from tapeline.client import chat_model
     from tapeline.server import Gateway
 
-    gateway = Gateway(chat_model(model, base_url=base_url, max_retries=0), port=port)
+    backend = chat_model(model, base_url=base_url, max_retries=0)
+    try:
+        gateway = Gateway(backend, port=port)
+    except OSError as error:
+        raise ConfigError(f"cannot listen on port {port}: {error.strerror}") from error
     if json:
         print(jsonlib.dumps({"url": gateway.url, "model": model}), flush=True)
     print(f"serving {model} on {gateway.url} (Ctrl-C ends it)", file=sys.stderr)

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from tapeline.scenarios.outcome import Outcome
+from tapeline.types import FinishReason
 
 NEGATION = "not-"
 
@@ -43,6 +44,31 @@ CHECKS: Mapping[str, Callable[[Outcome, Any], bool]] = {
     "finish-reason": lambda outcome, expected: outcome.finish_reason == expected,
     "min-chunks": lambda outcome, expected: len(outcome.chunk_at_s) >= int(expected),
 }
+
+
+def wrong_value(name: str, expected: Any) -> str | None:
+    """Return what is wrong with the value of a check, or None."""
+    kind = name.removeprefix(NEGATION)
+    if kind == "is-json":
+        return None if expected is True else "write `is-json: true`, or `not-is-json: true`"
+    if kind == "min-chunks":
+        return None if type(expected) is int and expected > 0 else "a number of chunks is wanted"
+    if kind == "finish-reason":
+        known = get_args(FinishReason)
+        return None if expected in known else f"{expected!r} is none; known are {', '.join(known)}"
+    if kind in ("contains-any", "contains-all"):
+        return None if isinstance(expected, list) and expected else "a list of texts is wanted"
+    if kind == "regex":
+        return _wrong_pattern(expected)
+    return None if type(expected) in (str, int) else f"{expected!r} is no text: put it in quotes"
+
+
+def _wrong_pattern(expected: Any) -> str | None:
+    try:
+        re.compile(str(expected))
+    except re.error as error:
+        return f"not a regular expression: {error}"
+    return None
 
 
 def failed_checks(outcome: Outcome, checks: Iterable[tuple[str, Any]]) -> list[str]:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from tapeline.cassettes.fileformat import refuse_nesting
 from tapeline.errors import ScenarioError
-from tapeline.scenarios.schema import Scenario, Target
+from tapeline.scenarios.schema import Load, Match, MessageSpec, Options, Repeated, Scenario, Target
 
 FILE_BYTES_LIMIT = 4 * 1024 * 1024
+TABLES: Mapping[str, type[BaseModel]] = {
+    "targets": Target,
+    "messages": MessageSpec,
+    "content": Repeated,
+    "options": Options,
+    "match": Match,
+    "load": Load,
+}
+"""Key -> the model of what stands below it."""
+
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -39,6 +50,7 @@ def load_scenario(path: str | Path) -> ScenarioFile:
         if path.stat().st_size > FILE_BYTES_LIMIT:
             raise ScenarioError(f"{path}: larger than {FILE_BYTES_LIMIT} bytes")
         text = path.read_text(encoding="utf-8")
+        refuse_nesting(text)
         root = yaml.compose(text, Loader=_Loader)
         content = yaml.load(text, Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
@@ -90,8 +102,10 @@ def _explained(path: Path, root: Any, error: ValidationError) -> str:
 def _message(problem: Any) -> str:
     if problem["type"] != "extra_forbidden":
         return str(problem["msg"]).removeprefix("Value error, ")
-    known = [field.alias or name for name, field in Scenario.model_fields.items()]
-    near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+    *above, key = problem["loc"]
+    table = next((TABLES[step] for step in reversed(above) if step in TABLES), Scenario)
+    known = [field.alias or name for name, field in table.model_fields.items()]
+    near = difflib.get_close_matches(str(key), known, n=1)
     return f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
 
 

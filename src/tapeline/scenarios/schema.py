@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
-from tapeline.errors import ErrorCode
-from tapeline.scenarios.checks import CHECKS, NEGATION
+from tapeline.cassettes.matching import parse_path
+from tapeline.errors import ConfigError, ErrorCode
+from tapeline.scenarios.checks import CHECKS, NEGATION, wrong_value
 from tapeline.types import Message, Prompt, assistant, system, user
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -114,6 +115,8 @@ def _check(value: Any) -> Any:
     if isinstance(value, dict) and len(value) == 1:
         [(name, expected)] = value.items()
         if str(name).removeprefix(NEGATION) in CHECKS:
+            if problem := wrong_value(str(name), expected):
+                raise ValueError(f"{name}: {problem}")
             return {"name": name, "value": expected}
         raise ValueError(
             f"unknown check {name!r}; known are {', '.join(sorted(CHECKS))}, each also with not-"
@@ -125,6 +128,14 @@ class Match(Strict):
     """How a request is compared with recorded ones."""
 
     ignore: tuple[str, ...] = ()
+
+    @field_validator("ignore")
+    @classmethod
+    def _are_paths(cls, paths: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return tuple(path for path in paths if parse_path(path))
+        except ConfigError as error:
+            raise ValueError(error.message) from None
 
 
 class Load(Strict):

@@ -6,10 +6,13 @@ vendor would. Bound to the loopback address; it has no authentication and must n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain, islice
 from threading import Thread
 from types import TracebackType
 from typing import Self
@@ -59,7 +62,7 @@ class Gateway:
     def __init__(self, model: ProviderModel, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self._server = ThreadingHTTPServer((host, port), partial(_Handler, model))
         self._server.daemon_threads = True
-        self._thread = Thread(target=self._server.serve_forever, daemon=True, name="tapeline-gateway")
+        self._thread = Thread(target=self.serve_forever, daemon=True, name="tapeline-gateway")
 
     @property
     def url(self) -> str:
@@ -67,8 +70,8 @@ class Gateway:
         return f"http://{host!s}:{port}"
 
     def serve_forever(self) -> None:
-        """Serve in this thread until interrupted."""
-        self._server.serve_forever()
+        """Serve in this thread until interrupted or shut down."""
+        self._server.serve_forever(poll_interval=0.05)  # how soon it hears that it should stop, in seconds
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -103,11 +106,19 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_error(404)
 
+    def handle(self) -> None:
+        """Serve a connection; a client that goes away is no error."""
+        with suppress(ConnectionError):
+            super().handle()
+
     def do_POST(self) -> None:
-        codec = codec_for(self.path)
-        body = self._body()
-        if codec is None or body is None:
-            self.send_error(404 if codec is None else 413)
+        size = self._body_bytes()
+        if size is None or size > BODY_BYTES_LIMIT:
+            self.send_error(411 if size is None else 413)  # also closes: the body stays unread
+            return
+        body, codec = self.rfile.read(size), codec_for(self.path)
+        if codec is None:
+            self.send_error(404)
             return
         try:
             http = HttpRequest(method="POST", path=self.path, headers={}, body=body)
@@ -115,13 +126,25 @@ class _Handler(BaseHTTPRequestHandler):
         except LLMError as error:
             self._send_error(codec, error)
 
-    def _body(self) -> bytes | None:
-        size = int(self.headers.get("content-length") or 0)
-        return self.rfile.read(size) if 0 <= size <= BODY_BYTES_LIMIT else None
+    def _body_bytes(self) -> int | None:
+        """Return the announced size of the body; None for none, as of chunked bodies, which no SDK sends."""
+        announced = self.headers.get("content-length", "")
+        return int(announced) if re.fullmatch(r"[0-9]{1,18}", announced) else None
 
     def _decoded(self, codec: Codec, http: HttpRequest) -> ChatRequest:
         try:
-            return codec.decode_request(http)
+            request = codec.decode_request(http)
+            if not request.messages:
+                raise ValueError("it has no messages")
+            return request
+        except LLMError as error:
+            if error.code not in (ErrorCode.MALFORMED_RESPONSE, ErrorCode.EMPTY_RESPONSE):
+                raise
+            # Codecs share one JSON reader, which blames the provider; here the client is at fault.
+            raise LLMError(
+                f"not a {codec.provider} request: {error.__cause__ or 'an empty body'}",
+                code=ErrorCode.INVALID_REQUEST,
+            ) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LLMError(
                 f"not a {codec.provider} request: {type(error).__name__}: {error}",
@@ -139,14 +162,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stream(self, codec: Codec, request: ChatRequest, name: str) -> None:
         with self._model.answer_stream(request) as stream:
-            blocks = codec.encode_stream((replace(chunk, model=name) for chunk in stream), model=name)
-            first = next(blocks, b"")  # an error before it still gets its own status
+            first = list(islice(stream, 1))  # an error before it still gets its own status
+            chunks = (replace(chunk, model=name) for chunk in chain(first, stream))
             self.send_response(200)
             self.send_header("content-type", codec.stream_media_type)
             self.send_header("transfer-encoding", "chunked")
             self.end_headers()
-            self._send_chunk(first)
-            self._send_rest(blocks)
+            self._send_rest(codec.encode_stream(chunks, model=name))
 
     def _send_rest(self, blocks: Iterator[bytes]) -> None:
         try:

@@ -105,6 +105,8 @@ def _decode_messages(messages: list[dict[str, Json]]) -> Iterator[Message]:
 
 def _decode_message(message: dict[str, Json], *, result_number: int) -> Message:
     text = message.get("content") or ""
+    if not isinstance(text, str):
+        raise invalid_request("a message's content must be text")
     said = [Text(text)] if text else []
     match message["role"]:
         case "system":

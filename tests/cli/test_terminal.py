@@ -1,0 +1,42 @@
+"""The terminal: nothing it would obey, and progress that does not mix with results."""
+
+from __future__ import annotations
+
+import pytest
+
+from tapeline.cli.terminal import call_progress, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("Größe 日本 🙂", "Größe 日本 🙂"),
+        ("one\ntwo\n", "one\ntwo\n"),
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("over\rwritten\b", r"over\x0dwritten\x08"),
+        ("bell\x07\x00\x7f\x9b2J", r"bell\x07\x00\x7f\x9b2J"),
+        ("tab\there", r"tab\x09here"),
+        ("abc\u202ecba\u2066\u200b", r"abc\u202ecba\u2066\u200b"),
+        ("line\u2028separator", r"line\u2028separator"),
+        ("lone \ud800", r"lone \ud800"),
+    ],
+    ids=["empty", "text", "lines", "colour", "back", "control", "tab", "bidi", "separator", "surrogate"],
+)
+def test_lines_stay_and_control_characters_become_escapes(text: str, expected: str) -> None:
+    assert printable(text) == expected
+
+
+def test_progress_is_one_plain_line_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with call_progress(2) as on_call:
+        on_call("greet \x1b[2J")
+        on_call("greet")
+
+    assert tuple(capsys.readouterr()) == ("", "2 calls done\n")
+
+
+def test_a_run_that_failed_does_not_say_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyError), call_progress(2) as on_call:
+        on_call({}["greet"])
+
+    assert "done" not in capsys.readouterr().err
