@@ -45,7 +45,11 @@ KEEPERS = {
 
 TESTED_ELSEWHERE = {
     "providers.codec": "providers/test_every_codec.py",  # protocols: every codec is held against them
-    "providers.errors": "providers/test_provider_errors.py",  # test files need names of their own
+    # Two test files cannot have one name:
+    "providers.errors": "providers/test_provider_errors.py",
+    "cli.bench": "cli/test_bench_command.py",
+    "cli.scenarios": "cli/test_scenarios_command.py",
+    "cli.serve": "cli/test_serve_command.py",
 }
 """Module -> its tests, where they are not where they would be looked for."""
 

@@ -156,6 +156,8 @@ class ConfigError(LLMError):
 class ScenarioError(ConfigError):
     """A scenario file is wrong; the message starts with file:line:column."""
 
+    message_limit = 8_000  # a line for each thing that is wrong
+
 
 class CassetteError(LLMError):
     """A recording cannot serve."""

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapeline.clock import SystemClock, VirtualClock
+from tapeline.errors import ConfigError
+from tapeline.latency.pacing import parse_pace
 
 if TYPE_CHECKING:
     from tapeline.cassettes.tape import Tape
@@ -35,6 +37,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "tape(pace='none', ignore=()): how the cassette of a vcr-marked test is replayed."
     )
+    try:
+        parse_pace(config.getoption("--pace"))
+    except ConfigError as error:
+        raise pytest.UsageError(f"--pace: {error.message}") from None
     if config.pluginmanager.has_plugin("recording"):
         config.pluginmanager.register(_RecordingFixtures(), "tapeline-recording")
 
@@ -70,6 +76,11 @@ def virtual_clock() -> VirtualClock:
     return VirtualClock()
 
 
+def _marked(*, pace: str | None = None, ignore: Sequence[str] = ()) -> tuple[str | None, Sequence[str]]:
+    """Return what a `tape` marker says; anything else in it is a TypeError."""
+    return pace, ignore
+
+
 class _RecordingFixtures:
     """Fixtures that need those of pytest-recording."""
 
@@ -82,18 +93,15 @@ class _RecordingFixtures:
         from tapeline.cassettes.interception import intercepted
         from tapeline.cassettes.matching import Matcher
         from tapeline.cassettes.vcr_bridge import BridgedTape
-        from tapeline.latency.pacing import parse_pace
 
         marker = request.node.get_closest_marker("tape")
-        settings = {"pace": request.config.getoption("--pace"), "ignore": ()} | (
-            marker.kwargs if marker else {}
-        )
+        pace, ignore = _marked(**marker.kwargs) if marker else _marked()
         is_virtual = "virtual_clock" in request.fixturenames
         tape = BridgedTape(
             vcr,
-            pace=parse_pace(settings["pace"]),
+            pace=parse_pace(pace or request.config.getoption("--pace")),
             clock=request.getfixturevalue("virtual_clock") if is_virtual else SystemClock(),
-            matcher=Matcher(tuple(settings["ignore"])),
+            matcher=Matcher(tuple(ignore)),
         )
         with intercepted(tape):
             yield tape

@@ -5,8 +5,10 @@ Works under any client: ours, the vendors' SDKs, boto3, bare httpx.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any, get_args
 
@@ -56,7 +58,6 @@ def save_tape(tape: Tape, path: str | Path) -> None:
         save(Path(path), tape.to_save())
 
 
-@contextmanager
 def use_cassette(
     path: str | Path,
     *,
@@ -65,14 +66,49 @@ def use_cassette(
     clock: Clock | None = None,
     ignore: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
-) -> Iterator[Tape]:
+) -> CassetteBlock:
     """Replay, or record, every HTTP call of the block; also a decorator.
 
     record_mode: none (never the network), once, new_episodes, all. pace: none, recorded, recorded*FACTOR,
     or a profile. ignore: JSON paths of the request body that may differ. meta: stored with recordings.
     A recording is saved when the block ends well; an exception leaves the file as it was.
     """
-    tape = load_tape(path, record_mode=record_mode, pace=pace, clock=clock, ignore=ignore, meta=meta)
+    load = partial(load_tape, path, record_mode=record_mode, pace=pace, clock=clock, ignore=ignore, meta=meta)
+    return CassetteBlock(lambda: _saved(load(), path))
+
+
+@contextmanager
+def _saved(tape: Tape, path: str | Path) -> Iterator[Tape]:
     with intercepted(tape):
         yield tape
     save_tape(tape, path)
+
+
+class CassetteBlock:
+    """A `with` block on one cassette; a decorator of functions and of coroutine functions."""
+
+    def __init__(self, open_block: Callable[[], AbstractContextManager[Tape]]) -> None:
+        self._open_block = open_block
+
+    def __enter__(self) -> Tape:
+        self._block = self._open_block()
+        return self._block.__enter__()
+
+    def __exit__(self, *failure: Any) -> bool | None:
+        return self._block.__exit__(*failure)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise TypeError("a generator runs when it is iterated: open the cassette inside it instead")
+
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._open_block():
+                return function(*args, **kwargs)
+
+        @wraps(function)
+        async def arun(*args: Any, **kwargs: Any) -> Any:
+            with self._open_block():
+                return await function(*args, **kwargs)
+
+        return arun if inspect.iscoroutinefunction(function) else run

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock
 
 from tapeline.cassettes.interaction import (
     Interaction,
@@ -28,6 +27,7 @@ from tapeline.latency.pacing import IncomingRequest
 
 FORMAT_VERSION = 1
 FILE_BYTES_LIMIT = 64 * 1024 * 1024
+NESTING_LIMIT = 100
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -41,7 +41,9 @@ def load(path: Path) -> list[Interaction]:
     try:
         if path.stat().st_size > FILE_BYTES_LIMIT:
             raise InvalidCassetteError(f"{path}: larger than {FILE_BYTES_LIMIT} bytes")
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
+        refuse_nesting(text)
+        content = yaml.load(text, Loader=_Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidCassetteError(f"{path}: cannot read it: {error}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -53,40 +55,63 @@ def load(path: Path) -> list[Interaction]:
     ]
 
 
+def refuse_nesting(text: str) -> None:
+    """Raise ValueError for YAML nested deeper than any file of ours.
+
+    PyYAML recurses in C: 40,000 open brackets crash the interpreter, half as many take a second.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > NESTING_LIMIT:
+            raise ValueError(f"nested deeper than {NESTING_LIMIT} levels")
+
+
 def _interaction(item: Any, where: str) -> Interaction:
     try:
         return interaction_of(item["request"], item["response"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidCassetteError(f"{where}: {type(error).__name__}: {error}") from error
 
 
 def interaction_of(request: dict[str, Any], response: dict[str, Any]) -> Interaction:
-    """Build an interaction from the two dicts of the format. Raises KeyError, TypeError or ValueError."""
+    """Build an interaction from the two dicts of the format.
+
+    Raises KeyError, TypeError, ValueError, AttributeError or OverflowError for what is not of that form.
+    """
     body = _bytes(response["body"].get("string"))
     timing = response.get("timing")
     return Interaction(
         request=IncomingRequest(
-            method=request["method"],
-            url=request["uri"],
-            headers={
-                name.lower(): _text(_first(value)) for name, value in (request.get("headers") or {}).items()
-            },
+            method=_checked(request["method"], str),
+            url=_checked(request["uri"], str),
+            headers={name.lower(): _text(_first(value)) for name, value in _headers(request)},
             body=_bytes(request.get("body")),
         ),
         response=RecordedResponse(
             status=int(response["status"]["code"]),
-            reason=response["status"].get("message") or "",
+            reason=_checked(response["status"].get("message") or "", str),
             headers=tuple(
                 (name, _text(value))
-                for name, values in (response.get("headers") or {}).items()
+                for name, values in _headers(response)
                 for value in (values if isinstance(values, list) else [values])
             ),
             body=body,
             times=decode_times(timing, len(body)) if timing else None,
-            meta=response.get("meta") or {},
+            meta=_checked(response.get("meta") or {}, dict),
             is_cut=bool(response.get("is_cut")),
         ),
     )
+
+
+def _checked(value: Any, wanted: type) -> Any:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{type(value).__name__} where {wanted.__name__} is wanted")
+    return value
+
+
+def _headers(part: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(_checked(name, str), value) for name, value in (part.get("headers") or {}).items()]
 
 
 def _bytes(body: Any) -> bytes:
@@ -107,16 +132,15 @@ def _first(value: Any) -> Any:
 
 
 def save(path: Path, interactions: Sequence[Interaction]) -> None:
-    """Write a cassette: redacted, checked for secrets, under a lock, and replaced in one step.
+    """Write a cassette: redacted, checked for secrets, and replaced in one step.
 
     Raises CassetteError if something in it still looks like a secret; the old file is then untouched.
     """
-    text = dump([redacted(interaction) for interaction in interactions])
-    refuse_secrets(text.encode(), str(path))
+    kept = [redacted(interaction) for interaction in interactions]
+    text = dump(kept)
+    refuse_secrets(text, kept, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        replace_file(path, text)
-    path.with_name(f".{path.name}.lock").unlink(missing_ok=True)
+    replace_file(path, text)
 
 
 def dump(interactions: Sequence[Interaction]) -> str:
@@ -173,7 +197,7 @@ def _str_or_bytes(body: bytes) -> str | bytes:
 
 def replace_file(path: Path, text: str) -> None:
     """Replace a file in one step: readers see the old text or the new one, never half of it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tapeline-")  # the name may be 255 long
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)

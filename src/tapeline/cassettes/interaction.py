@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -60,15 +61,22 @@ def encode_times(times: RecordedTimes) -> dict[str, Any]:
 def decode_times(value: Mapping[str, Any], body_bytes: int) -> RecordedTimes | None:
     """Read what `encode_times` wrote. None if it does not fit the body, which was then edited by hand.
 
-    Raises ValueError or KeyError if it is not of that form.
+    Raises ValueError, KeyError or TypeError if it is not of that form.
     """
     if value["v"] != TIMING_VERSION:
         raise ValueError(f"timing version {value['v']!r} is not {TIMING_VERSION}")
     pairs = (pair.split("+") for pair in str(value["chunks"]).split())
-    blocks = tuple((int(size), float(at_ms) / 1000) for size, at_ms in pairs)
-    if sum(size for size, _ in blocks) != body_bytes:
+    blocks = tuple((int(size), _seconds(at_ms)) for size, at_ms in pairs)
+    if sum(size for size, _ in blocks) != body_bytes or any(size < 1 for size, _ in blocks):
         return None
-    return RecordedTimes(head_s=float(value["head_ms"]) / 1000, blocks=blocks)
+    return RecordedTimes(head_s=_seconds(value["head_ms"]), blocks=blocks)
+
+
+def _seconds(duration_ms: Any) -> float:
+    duration_s = float(duration_ms) / 1000
+    if not 0 <= duration_s < math.inf:
+        raise ValueError(f"{duration_ms!r} ms is no time")
+    return duration_s
 
 
 def _ms(duration_s: float) -> str:

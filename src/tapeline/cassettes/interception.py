@@ -4,7 +4,7 @@ Three places are patched while a tape is active: the transports of httpx and of 
 Anthropic and Ollama SDKs) and botocore's session (under boto3). Live answers stream through while they
 are recorded; replayed ones never touch the network.
 
-Which tape is active is a context variable, so that tapes in different tasks do not mix. Threads do not
+Which tapes are active is a context variable, so that tapes in different tasks do not mix. Threads do not
 inherit it: a thread without a tape of its own uses the tape that was entered last.
 """
 
@@ -23,7 +23,8 @@ from tapeline.cassettes.tape import Recording, Tape
 from tapeline.http.transport import aplay, incoming, play
 from tapeline.latency.pacing import IncomingRequest, ScheduledResponse, deliver, left_s
 
-_active: ContextVar[Tape | None] = ContextVar("tapeline_active_tape", default=None)
+_own: ContextVar[tuple[Tape, ...]] = ContextVar("tapeline_tapes", default=())
+"""The tapes entered in this context, the innermost last."""
 _entered: list[Tape] = []
 _undo: list[Callable[[], None]] = []
 _lock = Lock()
@@ -36,20 +37,23 @@ def intercepted(tape: Tape) -> Iterator[Tape]:
         if not _entered:
             _install()
         _entered.append(tape)
-    token = _active.set(tape)
+    _own.set((*_own.get(), tape))
     try:
         yield tape
     finally:
-        _active.reset(token)
         with _lock:
             _entered.remove(tape)
             if not _entered:
                 _uninstall()
+        # No token to reset: blocks may end in any order, and in another context, as async fixtures do.
+        _own.set(tuple(other for other in _own.get() if other is not tape))
 
 
 def active_tape() -> Tape | None:
-    """Return the tape of this context, or the one entered last."""
-    return _active.get() or (_entered[-1] if _entered else None)
+    """Return the innermost tape of this context that is still open, or the one entered last anywhere."""
+    entered = _entered[:]  # one look: other threads come and go
+    own = (tape for tape in reversed(_own.get()) if tape in entered)
+    return next(own, entered[-1] if entered else None)
 
 
 def _install() -> None:
@@ -84,7 +88,7 @@ def _blocking_httpx(module: Any) -> Callable[[Any], Any]:
                 return real(transport, request)
             if (recorded := _answer(tape, wire)) is not None:
                 return play(request, recorded, tape.clock, module)
-            request.headers["accept-encoding"] = "identity"  # readable bodies; blocks as the server cut them
+            _ask_for_plain_bodies(request)
             recording = tape.record(wire)
             response = real(transport, request)
             recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
@@ -104,7 +108,7 @@ def _async_httpx(module: Any) -> Callable[[Any], Any]:
                 return await real(transport, request)
             if (recorded := _answer(tape, wire)) is not None:
                 return await aplay(request, recorded, tape.clock, module)
-            request.headers["accept-encoding"] = "identity"
+            _ask_for_plain_bodies(request)
             recording = tape.record(wire)
             response = await real(transport, request)
             recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
@@ -122,6 +126,12 @@ def _answer(tape: Tape, request: IncomingRequest) -> ScheduledResponse | None:
     if recorded is None and not tape.may_record:
         raise tape.miss(request)
     return recorded
+
+
+def _ask_for_plain_bodies(request: Any) -> None:
+    """Bodies without compression are readable, and come in the blocks that the server cut."""
+    if "accept-encoding" not in request.headers.get("authorization", ""):  # signed by AnthropicBedrock
+        request.headers["accept-encoding"] = "identity"
 
 
 @cache

@@ -17,8 +17,8 @@ from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
 
-SECRET_QUERY_KEYS = re.compile(r"(?i)(.*[-_])?(key|token|secret|signature|sig|password)|x-amz-.*")
-_ACCOUNT_IN_ARN = re.compile(r"(arn(?::|%3A)aws[\w-]*(?:(?::|%3A)[\w-]*){2}(?::|%3A))\d{12}")
+SECRET_QUERY_KEYS = re.compile(r"(?i).*(key|token|secret|signature|password)|sig|x-amz-.*")
+_ACCOUNT_IN_ARN = re.compile(rb"(?i)(arn(?::|%3A)aws[\w-]*(?:(?::|%3A)[\w-]*?){2}(?::|%3A))\d{12}")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\*)\]")
 _BOUNDARY = re.compile(r"boundary=\"?([^\";]+)")
 
@@ -32,8 +32,13 @@ def normal_url(url: str) -> str:
         if not SECRET_QUERY_KEYS.fullmatch(name)
     )
     host = parts.netloc.rpartition("@")[2].lower()
-    path = _ACCOUNT_IN_ARN.sub(r"\g<1>000000000000", parts.path)
+    path = without_accounts(parts.path.encode()).decode()
     return urlunsplit((parts.scheme.lower(), host, path, urlencode(query), ""))
+
+
+def without_accounts(data: bytes) -> bytes:
+    """Return text with the account number in every ARN zeroed; it keeps its length."""
+    return _ACCOUNT_IN_ARN.sub(rb"\g<1>000000000000", data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,14 @@ class Matcher:
     """Says when two requests are the same.
 
     ignore: JSON paths of the body that may differ, such as "$.metadata.user_id" or "$.messages[*].id".
+    Raises ConfigError for a path that is none.
     """
 
     ignore: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for path in self.ignore:
+            parse_path(path)
 
     def digest(self, request: IncomingRequest) -> bytes:
         """Return 16 bytes that are equal for equal requests."""
@@ -52,12 +62,17 @@ class Matcher:
         return hashed.digest()
 
     def canonical_body(self, request: IncomingRequest) -> bytes:
-        value = json_of(request.body)
+        value = self.compared(request)
         if value is None:
-            return _without_boundary(request)
-        for path in self.ignore:
+            return without_accounts(_without_boundary(request))
+        return without_accounts(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+    def compared(self, request: IncomingRequest) -> Json | None:
+        """Return the JSON of a body without what is ignored, or None if it is no JSON."""
+        value = json_of(request.body)
+        for path in self.ignore if value is not None else ():
             _remove(value, parse_path(path))
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+        return value
 
 
 def json_of(body: bytes) -> Json | None:
@@ -65,15 +80,21 @@ def json_of(body: bytes) -> Json | None:
     if body.lstrip()[:1] not in (b"{", b"["):
         return None
     try:
-        return json.loads(body)
+        return json.loads(body, parse_float=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _number(text: str) -> int | float:
+    """Read 1.0 as 1: the same value, and some clients write it so."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
 
 
 def parse_path(path: str) -> list[str | int]:
     """Read "$.a[0].b[*]" as ["a", 0, "b", "*"]. Raises ConfigError."""
     steps = list(_STEP.finditer(path, 1))
-    if not path.startswith("$") or "".join(step[0] for step in steps) != path[1:]:
+    if not steps or not path.startswith("$") or "".join(step[0] for step in steps) != path[1:]:
         raise ConfigError(f"not a JSON path: {path!r}; write it like $.messages[0].id or $.tools[*].id")
     return [step[1] if step[1] else ("*" if step[2] == "*" else int(step[2])) for step in steps]
 
@@ -82,8 +103,7 @@ def _remove(value: Json, steps: Sequence[str | int]) -> None:
     """Delete what the path names, where it exists."""
     first, rest = steps[0], steps[1:]
     if first == "*":
-        for child in list(value if isinstance(value, list) else ()):
-            _remove(child, rest)
+        _remove_from_all(value, rest)
         return
     has_it = (isinstance(value, dict) and first in value) or (
         isinstance(value, list) and isinstance(first, int) and first < len(value)
@@ -94,6 +114,16 @@ def _remove(value: Json, steps: Sequence[str | int]) -> None:
         _remove(value[first], rest)
     else:
         del value[first]
+
+
+def _remove_from_all(value: Json, rest: Sequence[str | int]) -> None:
+    if not isinstance(value, (dict, list)):
+        return
+    if not rest:
+        value.clear()
+        return
+    for child in value.values() if isinstance(value, dict) else value:
+        _remove(child, rest)
 
 
 def _without_boundary(request: IncomingRequest) -> bytes:

@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+from zlib import crc32
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.matching import normal_url
+from tapeline.cassettes.matching import SECRET_QUERY_KEYS, normal_url, without_accounts
 from tapeline.errors import CassetteError
+from tapeline.latency.pacing import IncomingRequest
 
 KEPT_HEADERS = re.compile(
     r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
     r"|openai-version|openai-processing-ms|retry-after|retry-after-ms|x-should-retry|x-request-id|request-id"
-    r"|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
+    r"|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
 )
 SECRET_HEADERS = re.compile(
     r"authorization|proxy-authorization|.*api-key|cookie|set-cookie|x-amz-security-token"
 )
 SECRET_VARIABLES = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?")
 SHORTEST_SECRET = 8
+EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 SUSPECTS: Mapping[str, re.Pattern[bytes]] = {
     name: re.compile(pattern)
@@ -47,57 +51,124 @@ SUSPECTS: Mapping[str, re.Pattern[bytes]] = {
 
 def redacted(interaction: Interaction) -> Interaction:
     """Return what may be written of an interaction."""
-    secrets = [*_credentials(interaction), *_environment_secrets()]
     request, response = interaction.request, interaction.response
+    secrets = [*request_secrets(request), *_cookies_of(response.headers), *_environment_secrets()]
     return Interaction(
         request=replace(
             request,
             url=_blank(normal_url(request.url).encode(), secrets).decode(),
-            headers={name: value for name, value in request.headers.items() if KEPT_HEADERS.fullmatch(name)},
-            body=_blank(request.body, secrets),
+            headers=dict(_kept(request.headers.items(), secrets)),
+            body=_clean(request.body, secrets),
         ),
         response=replace(
             response,
-            headers=tuple((n, v) for n, v in response.headers if KEPT_HEADERS.fullmatch(n.lower())),
-            body=_blank(response.body, secrets),
+            headers=tuple(_kept(response.headers, secrets)),
+            body=_clean_response(response.headers, response.body, secrets),
         ),
     )
 
 
-def refuse_secrets(text: bytes, path: str) -> None:
-    """Raise CassetteError if a file about to be written looks as if it held a secret."""
+def refuse_secrets(text: str, interactions: Sequence[Interaction], path: str) -> None:
+    """Raise CassetteError if a file about to be written looks as if it held a secret.
+
+    interactions: what the text says, because it holds binary bodies in base64.
+    """
+    data = text.encode()
     for kind, pattern in SUSPECTS.items():
-        if found := pattern.search(text):
-            line = text.count(b"\n", 0, found.start()) + 1
-            raise CassetteError(
-                f"{path}: not written: line {line} looks as if it held {kind} ({len(found[0])} characters). "
-                "Remove it from the request, or put its value into an environment variable whose name "
-                "ends in _KEY, _TOKEN or _SECRET: such values are blanked."
-            )
+        if found := pattern.search(data):
+            line = data.count(b"\n", 0, found.start()) + 1
+            raise _refusal(path, f"line {line}", kind, len(found[0]))
+        for number, item in enumerate(interactions, 1):
+            if found := pattern.search(item.request.body) or pattern.search(item.response.body):
+                raise _refusal(path, f"interaction {number}", kind, len(found[0]))
 
 
-def masked(text: str) -> str:
-    """Return a message without anything that looks like a secret."""
-    data = _blank(text.encode(), _environment_secrets())
+def _refusal(path: str, place: str, kind: str, size: int) -> CassetteError:
+    return CassetteError(
+        f"{path}: not written: {place} looks as if it held {kind} ({size} characters). "
+        "Remove it from the request, or put its value into an environment variable whose name "
+        "ends in _KEY, _TOKEN or _SECRET: such values are blanked."
+    )
+
+
+def masked(text: str, secrets: Iterable[str] = ()) -> str:
+    """Return a message without anything that is a secret or looks like one."""
+    data = _clean(text.encode("utf-8", "replace"), [*secrets, *_environment_secrets()])
     for pattern in SUSPECTS.values():
         data = pattern.sub(b"[secret]", data)
     return data.decode("utf-8", "replace")
 
 
-def _credentials(interaction: Interaction) -> Iterable[str]:
-    """Yield the secret parts of the request's own credentials, and of cookies that came back."""
-    headers = [*interaction.request.headers.items(), *interaction.response.headers]
-    for name, value in headers:
+# What is secret -----------------------------------------------------------------------------------------
+
+
+def request_secrets(request: IncomingRequest) -> Iterator[str]:
+    """Yield the credentials a request carries, in headers and URL."""
+    for name, value in request.headers.items():
         if SECRET_HEADERS.fullmatch(name.lower()):
-            yield from re.split(r"[\s,;=]+", value)
+            yield from _cookie_values(value) if name == "cookie" else _credentials(value)
+    url = urlsplit(request.url)
+    yield from filter(None, (url.username, url.password))
+    yield from (value for name, value in parse_qsl(url.query) if SECRET_QUERY_KEYS.fullmatch(name))
+
+
+_SIGNED = re.compile(r"(?:Credential=|Signature=)([^/,\s]+)")
+
+
+def _credentials(value: str) -> list[str]:
+    """Return the secret parts of a header; not its scheme and field names, which are words like others."""
+    if value.startswith("AWS4-"):
+        return _SIGNED.findall(value)
+    return [value.strip(), value.partition(" ")[2].strip()]
+
+
+def _cookies_of(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in headers:
+        if name.lower() == "set-cookie":
+            for cookie in re.split(r",\s*(?=[^;,=\s]+=)", value):  # botocore joins several by commas
+                yield from _cookie_values(cookie.partition(";")[0])
+
+
+def _cookie_values(value: str) -> list[str]:
+    return [pair.partition("=")[2].strip() for pair in value.split(";")]
 
 
 def _environment_secrets() -> Iterable[str]:
     return (value for name, value in os.environ.items() if SECRET_VARIABLES.fullmatch(name))
 
 
+# How it is taken out ------------------------------------------------------------------------------------
+
+
+def _kept(headers: Iterable[tuple[str, str]], secrets: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        if KEPT_HEADERS.fullmatch(name.lower()):
+            text = normal_url(value) if name.lower() == "location" else value
+            yield name, _clean(text.encode(), secrets).decode()
+
+
+def _clean_response(headers: Iterable[tuple[str, str]], body: bytes, secrets: Iterable[str]) -> bytes:
+    clean = _clean(body, secrets)
+    is_event_stream = any(value.startswith(EVENT_STREAM) for _, value in headers)
+    return _with_true_checksums(clean) if is_event_stream and clean != body else clean
+
+
+def _with_true_checksums(frames: bytes) -> bytes:
+    """Return event-stream frames with a checksum that fits what they say now."""
+    mended, start = bytearray(frames), 0
+    while (size := int.from_bytes(mended[start : start + 4])) >= 16 and start + size <= len(mended):
+        end = start + size
+        mended[end - 4 : end] = crc32(mended[start : end - 4]).to_bytes(4)
+        start = end
+    return bytes(mended)
+
+
+def _clean(data: bytes, secrets: Iterable[str]) -> bytes:
+    return without_accounts(_blank(data, secrets))
+
+
 def _blank(data: bytes, secrets: Iterable[str]) -> bytes:
     for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET and (raw := secret.encode()) in data:
+        if len(secret) >= SHORTEST_SECRET and (raw := secret.encode("utf-8", "surrogateescape")) in data:
             data = data.replace(raw, b"REDACTED".ljust(len(raw), b"*"))
     return data

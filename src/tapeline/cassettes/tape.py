@@ -33,7 +33,7 @@ HOP_HEADERS = frozenset({"connection", "content-length", "keep-alive", "transfer
 """Headers about one connection: of no meaning for the next, and wrong once a body was decoded."""
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Tape:
     """Plays and records. source: how messages call the cassette.
 

@@ -20,7 +20,7 @@ from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.redaction import redacted, refuse_secrets
 from tapeline.cassettes.tape import RecordMode, Tape
 from tapeline.clock import Clock
-from tapeline.latency.pacing import IncomingRequest, Pace
+from tapeline.latency.pacing import IncomingRequest, Pace, ScheduledResponse
 
 MATCHER_NAME = "tapeline"
 OUR_PATCHERS = ("httpx", "httpx2", "boto3")
@@ -53,13 +53,29 @@ class Persister:
         return self._below.load_cassette(path, serializer=serializer)
 
     def save_cassette(self, path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
+        text = file_text(path, cassette_dict["requests"], cassette_dict["responses"], serializer)
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        if serializer.__name__.endswith("yamlserializer"):
-            fileformat.save(
-                Path(path), interactions_of(cassette_dict["requests"], cassette_dict["responses"])
-            )
-        else:
-            fileformat.replace_file(Path(path), serialize(cassette_dict, serializer))
+        fileformat.replace_file(Path(path), text)
+
+
+def file_text(
+    path: str, requests: Sequence[Request], responses: Sequence[dict[str, Any]], serializer: Any
+) -> str:
+    """Return what to write of a vcrpy cassette: redacted, in our YAML or in what the user chose instead.
+
+    Raises CassetteError for what still holds a secret.
+    """
+    kept = [redacted(interaction) for interaction in interactions_of(requests, responses)]
+    if serializer.__name__.endswith("yamlserializer"):
+        text = fileformat.dump(kept)
+    else:
+        clean = {
+            "requests": [vcr_request(interaction.request) for interaction in kept],
+            "responses": [fileformat.response_dict(interaction) for interaction in kept],
+        }
+        text = str(serialize(clean, serializer))
+    refuse_secrets(text, kept, path)
+    return text
 
 
 class BridgedTape(Tape):
@@ -100,24 +116,32 @@ class BridgedTape(Tape):
                     return self.play(position)
         return None
 
+    def play(self, position: int) -> ScheduledResponse:
+        if not self.play_counts[position]:  # what `drop_unused_requests` keeps
+            self._cassette._played_interactions.append(self._cassette.data[position])
+        return super().play(position)
+
     def hand_over(self, *, is_passed: bool) -> None:
         """Give the cassette what was recorded, fit to be written; nothing if the test failed.
 
-        Raises CassetteError, and lets vcrpy save nothing, if a recording still holds a secret.
+        Raises what saving would raise, such as CassetteError for a secret, and lets vcrpy save nothing.
         """
         if not is_passed:
-            self._cassette.dirty = False
+            self._save_nothing()
             return
+        cassette = self._cassette
         for interaction in self.recorded():
-            self._cassette.append(vcr_request(interaction.request), fileformat.response_dict(interaction))
+            cassette.append(vcr_request(interaction.request), fileformat.response_dict(interaction))
         try:
-            kept = [
-                redacted(item) for item in interactions_of(self._cassette.requests, self._cassette.responses)
-            ]
-            refuse_secrets(fileformat.dump(kept).encode(), self.source)
+            if cassette.dirty:
+                file_text(self.source, cassette.requests, cassette.responses, cassette._serializer)
         except Exception:
-            self._cassette.dirty = False  # vcrpy saves on its way out, and must not raise there
+            self._save_nothing()  # vcrpy saves on its way out, and leaves its patches if that raises
             raise
+
+    def _save_nothing(self) -> None:
+        self._cassette.dirty = False
+        self._cassette.drop_unused_requests = False
 
 
 def interactions_of(requests: Sequence[Request], responses: Sequence[dict[str, Any]]) -> list[Interaction]:

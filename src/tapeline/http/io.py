@@ -7,7 +7,7 @@ asyncio. Transport failures are translated here, once, into LLMError.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -32,7 +32,7 @@ class Received(Protocol):
 
     async def read(self) -> bytes: ...
 
-    def blocks(self) -> AsyncGenerator[bytes, None]: ...
+    def blocks(self) -> AsyncIterator[bytes]: ...
 
     async def close(self) -> None: ...
 
@@ -87,7 +87,7 @@ class _BlockingReceived:
         with translated():
             return self._response.read()
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
+    async def blocks(self) -> AsyncIterator[bytes]:
         response = self._response
         source = response.iter_bytes() if "content-encoding" in self.headers else response.iter_raw()
         with translated(in_stream=True):
@@ -108,7 +108,7 @@ class _AsyncReceived:
         with translated():
             return await self._response.aread()
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
+    async def blocks(self) -> AsyncIterator[bytes]:
         response = self._response
         source = response.aiter_bytes() if "content-encoding" in self.headers else response.aiter_raw()
         with translated(in_stream=True):

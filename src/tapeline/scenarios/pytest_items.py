@@ -26,7 +26,7 @@ class ScenarioModule(pytest.Module):
         try:
             file = load_scenario(self.path)
         except LLMError as error:
-            raise self.CollectError(str(error)) from None
+            raise self.CollectError(error.message) from None
         module = ModuleType(self.path.stem)
         test = test_of(file)
         setattr(module, test.__name__, test)

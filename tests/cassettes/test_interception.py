@@ -1,0 +1,460 @@
+"""Interception: every client is recorded and replayed, streams pass through, and nothing stays behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import Context, copy_context
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import anthropic
+import botocore.httpsession
+import clients
+import httpx
+import httpx2
+import openai
+import pytest
+from clients import CLIENTS, Ask, answer_of
+from local_server import Answer, Asked, Gate, LocalServer, echo
+
+from tapeline.cassettes import Tape, load_tape, save_tape, use_cassette
+from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.interception import active_tape, intercepted
+from tapeline.errors import CassetteMissError
+
+PLACES = [
+    (httpx.HTTPTransport, "handle_request"),
+    (httpx.AsyncHTTPTransport, "handle_async_request"),
+    (httpx2.HTTPTransport, "handle_request"),
+    (httpx2.AsyncHTTPTransport, "handle_async_request"),
+    (botocore.httpsession.URLLib3Session, "send"),
+]
+ORIGINALS = [getattr(owner, name) for owner, name in PLACES]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_patched() -> Iterator[None]:
+    yield
+    assert [getattr(owner, name) for owner, name in PLACES] == ORIGINALS
+    assert active_tape() is None
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cassette.yaml"
+
+
+each_client = pytest.mark.parametrize("ask", CLIENTS.values(), ids=CLIENTS.keys())
+
+
+# One client at a time -----------------------------------------------------------------------------------
+
+
+@each_client
+def test_a_recorded_call_is_replayed_without_the_server(ask: Ask, path: Path) -> None:
+    with LocalServer(echo) as server, use_cassette(path, record_mode="once"):
+        live = answer_of(ask, server.url)
+
+    with use_cassette(path) as tape:
+        replayed = answer_of(ask, server.url)
+
+    assert live == replayed == "you said hello there"
+    assert len(server.asked) == 1
+    assert tape.play_counts == {0: 1}
+
+
+@each_client
+def test_a_stream_passes_through_while_it_is_recorded(ask: Ask, path: Path) -> None:
+    """The server sends its second event only when the client has seen the first: no buffer in between."""
+    gate = Gate()
+
+    with LocalServer(gate) as server, use_cassette(path, record_mode="once"):
+        live = answer_of(ask, server.url, say=lambda _: gate.seen())
+
+    assert gate.was_passed
+    assert live == "you said hello there"
+
+
+@each_client
+def test_the_blocks_of_a_stream_are_kept_apart(ask: Ask, path: Path) -> None:
+    """What arrived before the pause and what came after it are blocks of their own."""
+    gate = Gate()
+
+    with LocalServer(gate) as server, use_cassette(path, record_mode="once"):
+        answer_of(ask, server.url, say=lambda _: gate.seen())
+
+    response = load(path)[0].response
+    first = next(iter(echo(server.asked[0]).blocks))
+    assert response.blocks()[0] == first
+    assert len(response.blocks()) > 1
+
+
+@each_client
+def test_without_a_recording_no_client_reaches_the_network(ask: Ask, path: Path) -> None:
+    wrapped = (openai.APIConnectionError, anthropic.APIConnectionError)
+    refused = pytest.raises((CassetteMissError, *wrapped))
+
+    with LocalServer(echo) as server, use_cassette(path), refused as raised:
+        answer_of(ask, server.url)
+
+    assert isinstance(raised.value.__cause__ or raised.value, CassetteMissError)
+    assert server.asked == []
+
+
+class _Enough(Exception):
+    pass
+
+
+def _stop(_: str) -> None:
+    raise _Enough
+
+
+@each_client
+def test_a_stream_left_early_is_marked_as_cut(ask: Ask, path: Path) -> None:
+    gate = Gate()
+    gate.seen()
+
+    with LocalServer(gate) as server, use_cassette(path, record_mode="once"), suppress(_Enough):
+        answer_of(ask, server.url, say=_stop)
+
+    [interaction] = load(path)
+    assert interaction.response.is_cut
+
+
+@pytest.mark.parametrize("ask", [CLIENTS["openai"], CLIENTS["openai-async"]], ids=["blocking", "asyncio"])
+def test_a_stream_the_server_cuts_is_recorded_as_far_as_it_came(ask: Ask, path: Path) -> None:
+    def cut(asked: Asked) -> Answer:
+        answer = echo(asked)
+        return Answer(blocks=list(answer.blocks)[:2], media_type=answer.media_type, is_cut=True)
+
+    broken = pytest.raises((openai.APIConnectionError, httpx2.RemoteProtocolError))
+    with LocalServer(cut) as server, use_cassette(path, record_mode="once"), broken:
+        answer_of(ask, server.url)
+
+    [interaction] = load(path)
+    assert interaction.response.is_cut
+    assert b"".join(list(echo(server.asked[0]).blocks)[:2]) == interaction.response.body
+
+
+def test_status_errors_are_replayed_as_errors(path: Path) -> None:
+    body = json.dumps({"error": {"message": "slow down", "type": "rate_limit"}}).encode()
+    limited = Answer(blocks=[body], status=429, headers={"retry-after": "7"})
+
+    def ask() -> openai.RateLimitError:
+        with pytest.raises(openai.RateLimitError) as raised:
+            answer_of(clients.ask_openai, server.url)
+        return raised.value
+
+    with LocalServer(lambda _: limited) as server, use_cassette(path, record_mode="once"):
+        live = ask()
+    with use_cassette(path):
+        replayed = ask()
+
+    assert live.response.headers["retry-after"] == replayed.response.headers["retry-after"] == "7"
+    assert live.body == replayed.body
+
+
+def test_plain_answers_of_boto3_are_recorded(path: Path) -> None:
+    def ask() -> str:
+        with clients.bedrock(server.url) as client:
+            answer = client.converse(modelId="m", messages=[{"role": "user", "content": [{"text": "hi"}]}])
+        return str(answer["output"]["message"]["content"][0]["text"])
+
+    with LocalServer(echo) as server, use_cassette(path, record_mode="once"):
+        live = ask()
+    with use_cassette(path):
+        replayed = ask()
+
+    assert live == replayed == "you said hi"
+
+
+def test_raw_bodies_of_boto3_are_recorded(path: Path) -> None:
+    """invoke_model hands out the body to read in pieces of any size."""
+    body = b'{"completion": "yes"}'
+
+    def ask() -> bytes:
+        with clients.bedrock(server.url) as client:
+            stream = client.invoke_model(modelId="m", body=b'{"prompt": "?"}')["body"]
+            return b"".join([stream.read(5), stream.read(3), stream.read()])
+
+    with LocalServer(lambda _: Answer(blocks=[body])) as server, use_cassette(path, record_mode="once"):
+        live = ask()
+    with use_cassette(path):
+        replayed = ask()
+
+    assert live == replayed == body
+    assert load(path)[0].response.is_cut is False
+
+
+def test_large_binary_bodies_come_back_as_they_were(path: Path) -> None:
+    body = bytes(range(256)) * 400
+    answer = Answer(blocks=[body[:1000], body[1000:]], media_type="application/octet-stream")
+
+    with LocalServer(lambda _: answer) as server, use_cassette(path, record_mode="once"):
+        live = httpx2.get(server.url).content
+    with use_cassette(path):
+        replayed = httpx2.get(server.url).content
+
+    assert live == replayed == body
+
+
+def test_signed_headers_are_left_alone(path: Path) -> None:
+    """A changed header would break the signature of a client that signed it."""
+    signed = {
+        "authorization": "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=accept-encoding;host, Signature=c"
+    }
+    yes = Answer(blocks=[b"{}"])
+
+    with LocalServer(lambda _: yes) as server, use_cassette(path, record_mode="once"):
+        httpx2.get(server.url, headers=signed | {"accept-encoding": "gzip"})
+        httpx2.get(server.url, headers={"accept-encoding": "gzip"})
+
+    assert [asked.headers["accept-encoding"] for asked in server.asked] == ["gzip", "identity"]
+
+
+# After the block ----------------------------------------------------------------------------------------
+
+
+def test_an_exception_leaves_the_file_as_it_was(path: Path) -> None:
+    with LocalServer(echo) as server:
+        with use_cassette(path, record_mode="once"):
+            answer_of(clients.ask_openai, server.url, "first")
+        before = path.read_bytes()
+        with suppress(_Enough), use_cassette(path, record_mode="new_episodes"):
+            answer_of(clients.ask_openai, server.url, "second")
+            raise _Enough
+    assert len(server.asked) == 2
+
+    assert path.read_bytes() == before
+
+
+def test_an_exception_writes_no_new_file(path: Path) -> None:
+    with LocalServer(echo) as server, suppress(_Enough), use_cassette(path, record_mode="once"):
+        answer_of(clients.ask_openai, server.url)
+        raise _Enough
+
+    assert list(path.parent.iterdir()) == []
+
+
+def test_blocks_that_overlap_end_in_any_order() -> None:
+    """The one entered first may end first: the other goes on, and then all is as before."""
+    first, second = Tape(source="first"), Tape(source="second")
+    first_block, second_block = intercepted(first), intercepted(second)
+
+    first_block.__enter__()
+    second_block.__enter__()
+    first_block.__exit__(None, None, None)
+
+    with pytest.raises(CassetteMissError, match="second"):
+        httpx2.get("http://127.0.0.1:9/")
+    second_block.__exit__(None, None, None)
+
+
+def test_blocks_nest() -> None:
+    outer, inner = Tape(source="outer"), Tape(source="inner")
+
+    with intercepted(outer):
+        with intercepted(inner), pytest.raises(CassetteMissError, match="inner"):
+            httpx2.get("http://127.0.0.1:9/")
+        with pytest.raises(CassetteMissError, match="outer"):
+            httpx2.get("http://127.0.0.1:9/")
+
+
+def test_equal_tapes_are_not_taken_for_one_another() -> None:
+    tapes = [Tape(source="same", clock=(clock := load_tape("none").clock)) for _ in range(2)]
+    assert clock is tapes[1].clock
+
+    with intercepted(tapes[0]):
+        with intercepted(tapes[1]):
+            pass
+        [seen] = _in_threads(lambda _: active_tape(), 1)
+
+    assert seen is tapes[0]
+
+
+def test_a_block_may_be_left_in_another_context() -> None:
+    """Async fixtures are entered in one task and left in another."""
+    block = intercepted(Tape(source="fixture"))
+
+    copy_context().run(block.__enter__)
+    Context().run(block.__exit__, None, None, None)
+
+    assert active_tape() is None
+
+
+# Several at a time --------------------------------------------------------------------------------------
+
+
+def _in_threads(job: Any, count: int) -> list[Any]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(job, range(count)))
+
+
+def test_tapes_of_two_tasks_stay_apart(tmp_path: Path) -> None:
+    async def record(name: str, both_entered: asyncio.Barrier) -> None:
+        with use_cassette(tmp_path / f"{name}.yaml", record_mode="once"):
+            await both_entered.wait()
+            async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="k" * 12) as client:
+                for number in range(3):
+                    await client.chat.completions.create(
+                        model="m", messages=clients.messages(f"{name} {number}")
+                    )
+            await both_entered.wait()
+
+    async def main() -> None:
+        barrier = asyncio.Barrier(2)
+        await asyncio.gather(record("left", barrier), record("right", barrier))
+
+    with LocalServer(echo) as server:
+        asyncio.run(main())
+
+    for name in ("left", "right"):
+        bodies = [json.loads(item.request.body) for item in load(tmp_path / f"{name}.yaml")]
+        assert [body["messages"][0]["content"] for body in bodies] == [f"{name} {n}" for n in range(3)]
+
+
+def test_tapes_of_two_threads_stay_apart(tmp_path: Path) -> None:
+    both_entered = Barrier(2)
+
+    def record(number: int) -> None:
+        with use_cassette(tmp_path / f"{number}.yaml", record_mode="once"):
+            both_entered.wait()
+            httpx2.post(server.url, json={"thread": number})
+            both_entered.wait()
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server:
+        _in_threads(record, 2)
+
+    for number in range(2):
+        [interaction] = load(tmp_path / f"{number}.yaml")
+        assert json.loads(interaction.request.body) == {"thread": number}
+
+
+def test_a_thread_without_a_tape_uses_the_entered_one(path: Path) -> None:
+    """Threads inherit no context; still their calls are not the network's."""
+
+    def ask(_: int) -> str:
+        with pytest.raises(CassetteMissError) as raised:
+            httpx2.get(server.url)
+        return str(raised.value)
+
+    with LocalServer(echo) as server, use_cassette(path):
+        [message] = _in_threads(ask, 1)
+
+    assert str(path) in message
+    assert server.asked == []
+
+
+def test_many_threads_of_boto3_replay_without_a_leak(path: Path) -> None:
+    """Where stock vcrpy lets some of them reach the network."""
+    count = 16
+
+    def ask(number: int) -> str:
+        pieces: list[str] = []
+        clients.converse(client, f"question {number}", pieces.append)
+        return "".join(pieces)
+
+    with LocalServer(echo) as server, clients.bedrock(server.url, max_pool_connections=count) as client:
+        with use_cassette(path, record_mode="once"):
+            live = _in_threads(ask, count)
+        recorded = len(server.asked)
+        for _ in range(5):
+            with use_cassette(path) as tape:
+                assert _in_threads(ask, count) == live
+            assert sum(tape.play_counts.values()) == count
+
+    assert live == [f"you said question {number}" for number in range(count)]
+    assert len(load(path)) == recorded == count
+    assert len(server.asked) == recorded
+
+
+def test_concurrent_calls_are_stored_in_the_order_they_began(path: Path) -> None:
+    """The first call ends last: order is reserved when a request starts."""
+
+    async def ask(number: int, client: httpx2.AsyncClient, later: asyncio.Event) -> None:
+        async with client.stream("POST", server.url, json={"call": number}) as response:
+            if number == 0:
+                await later.wait()
+            await response.aread()
+        later.set()
+
+    async def main() -> None:
+        later = asyncio.Event()
+        async with httpx2.AsyncClient() as client:
+            first = asyncio.create_task(ask(0, client, later))
+            while not server.asked:
+                await asyncio.sleep(0)
+            await asyncio.gather(first, ask(1, client, later))
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, use_cassette(path, record_mode="once"):
+        asyncio.run(main())
+
+    assert [json.loads(item.request.body)["call"] for item in load(path)] == [0, 1]
+
+
+def test_five_gathered_prompts_get_their_own_answers(path: Path) -> None:
+    """Where matching by URL alone would answer in the order of the recording."""
+
+    async def ask_all(numbers: list[int]) -> list[str]:
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="k" * 12) as client:
+
+            async def ask(number: int) -> str:
+                answer = await client.chat.completions.create(
+                    model="m", messages=clients.messages(f"prompt {number}")
+                )
+                return answer.choices[0].message.content or ""
+
+            return await asyncio.gather(*map(ask, numbers))
+
+    with LocalServer(echo) as server, use_cassette(path, record_mode="once"):
+        asyncio.run(ask_all([0, 1, 2, 3, 4]))
+    with use_cassette(path):
+        replayed = asyncio.run(ask_all([3, 0, 4, 2, 1]))
+
+    assert replayed == [f"you said prompt {number}" for number in (3, 0, 4, 2, 1)]
+
+
+# Request bodies -----------------------------------------------------------------------------------------
+
+
+async def _parts() -> AsyncIterator[bytes]:
+    yield b'{"a":'
+    yield b" 1}"
+
+
+def test_streamed_uploads_are_recorded_whole(path: Path) -> None:
+    async def upload() -> None:
+        async with httpx2.AsyncClient() as client:
+            await client.post(server.url, content=_parts())
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, use_cassette(path, record_mode="once"):
+        asyncio.run(upload())
+        httpx2.post(server.url, content=iter([b'{"b":', b" 2}"]))
+
+    assert [item.request.body for item in load(path)] == [b'{"a": 1}', b'{"b": 2}']
+
+
+def test_calls_that_got_no_response_are_not_stored(path: Path) -> None:
+    with LocalServer(echo) as server:
+        pass
+
+    with use_cassette(path, record_mode="once"), pytest.raises(httpx2.ConnectError):
+        httpx2.get(server.url)
+
+    assert not path.exists()
+
+
+def test_a_tape_can_be_filled_and_saved_by_hand(path: Path) -> None:
+    """`use_cassette` is no more than these three."""
+    tape = load_tape(path, record_mode="once", meta={"upstream": "a test"})
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, intercepted(tape):
+        httpx2.get(server.url)
+    save_tape(tape, path)
+
+    assert load(path)[0].response.meta["upstream"] == "a test"

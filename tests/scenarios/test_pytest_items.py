@@ -1,0 +1,154 @@
+"""Scenario files as tests, in a pytest of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from inner_pytest import ALONE, BARE, recording
+from local_server import LocalServer, echo
+
+from tapeline.cassettes.fileformat import load, save
+
+pytest_plugins = ["pytester"]
+
+SCENARIO = """\
+name: greeting
+description: Says hello.
+prompt: hi
+targets:
+  - {model: "openai:m", base_url: "http://127.0.0.1:1/v1"}
+  - {model: "openai:m", base_url: "http://127.0.0.1:1/v1", name: other}
+checks:
+  - contains: hello
+"""
+SNAPSHOTS = "scenarios/__snapshots__/greeting"
+
+
+@pytest.fixture
+def folder(pytester: pytest.Pytester) -> Path:
+    """One scenario and its cassettes."""
+    (pytester.path / "scenarios").mkdir()
+    (pytester.path / "scenarios" / "greeting.yaml").write_text(SCENARIO)
+    for target in ("openai", "other"):
+        save(pytester.path / "cassettes" / "greeting" / f"{target}.yaml", [recording()])
+    return pytester.path
+
+
+def run_scenarios(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    return pytester.runpytest_inprocess(*ALONE, *arguments)
+
+
+def test_a_scenario_is_a_test_for_each_target(pytester: pytest.Pytester, folder: Path) -> None:
+    result = run_scenarios(pytester, "--collect-only", "-q")
+
+    result.stdout.fnmatch_lines(
+        ["scenarios/greeting.yaml::test_greeting?openai?", "scenarios/greeting.yaml::test_greeting?other?"]
+    )
+
+
+def test_outcomes_are_compared_with_a_snapshot(pytester: pytest.Pytester, folder: Path) -> None:
+    """Absent: fails. Written by --snapshot-update. Equal: passes. Edited: fails and shows the difference."""
+    run_scenarios(pytester).assert_outcomes(failed=2)
+    run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=2)
+    run_scenarios(pytester).assert_outcomes(passed=2)
+    snapshot = folder / SNAPSHOTS / "test_greeting[openai].json"
+    assert json.loads(snapshot.read_text()) == [{"finish_reason": "stop", "text": "hello"}]
+
+    snapshot.write_text(snapshot.read_text().replace("hello", "good morning"))
+    result = run_scenarios(pytester)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*hello*"])
+
+
+def test_targets_are_chosen_by_k(pytester: pytest.Pytester, folder: Path) -> None:
+    run_scenarios(pytester, "--snapshot-update", "-k", "other").assert_outcomes(passed=1, deselected=1)
+
+    assert [path.name for path in (folder / SNAPSHOTS).iterdir()] == ["test_greeting[other].json"]
+
+
+def test_a_check_that_does_not_hold_fails(pytester: pytest.Pytester, folder: Path) -> None:
+    """Before the snapshot is even written."""
+    path = folder / "scenarios" / "greeting.yaml"
+    path.write_text(SCENARIO.replace("contains: hello", "contains: goodbye"))
+
+    result = run_scenarios(pytester, "--snapshot-update")
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*call 1: contains: 'goodbye' does not hold for 'hello' (stop)*"])
+    assert not (folder / SNAPSHOTS).exists()
+
+
+def test_a_missing_cassette_fails_without_a_traceback(pytester: pytest.Pytester, folder: Path) -> None:
+    (folder / "cassettes" / "greeting" / "other.yaml").unlink()
+
+    result = run_scenarios(pytester, "-k", "other")
+
+    result.assert_outcomes(failed=1, deselected=1)
+    result.stdout.fnmatch_lines(["*no interaction in *other.yaml answers POST*", "*empty or does not exist*"])
+    assert "execution.py" not in result.stdout.str()
+
+
+def test_a_broken_scenario_is_a_collection_error_with_its_place(
+    pytester: pytest.Pytester, folder: Path
+) -> None:
+    (folder / "scenarios" / "broken.yaml").write_text("name: broken\npromt: hi\ntargets: [openai:m]\n")
+
+    result = run_scenarios(pytester, "--snapshot-update")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*broken.yaml:2:1: promt: unknown key; did you mean 'prompt'?"])
+    assert "loading.py" not in result.stdout.str()
+
+
+def test_other_yaml_files_are_left_alone(pytester: pytest.Pytester, folder: Path) -> None:
+    (folder / "settings.yaml").write_text("anything: goes")
+    (folder / "scenarios" / "__snapshots__").mkdir()
+    (folder / "scenarios" / "__snapshots__" / "x.yaml").write_text("anything: goes")
+
+    run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=2)
+
+
+def test_scenarios_are_recorded_with_pytest_recordings_option(
+    pytester: pytest.Pytester, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ "rewrite" replaces what is there, and only if the checks hold."""
+    path = folder / "scenarios" / "greeting.yaml"
+    with LocalServer(echo) as server:
+        path.write_text(SCENARIO.replace("http://127.0.0.1:1", server.url).replace("hello", "you said hi"))
+        result = run_scenarios(pytester, "--record-mode=rewrite", "--snapshot-update", "-k", "openai")
+        result.assert_outcomes(passed=1, deselected=1)
+        path.write_text(path.read_text().replace("you said hi", "never"))
+        run_scenarios(pytester, "--record-mode=rewrite", "-k", "other").assert_outcomes(
+            failed=1, deselected=1
+        )
+
+    assert len(server.asked) == 2
+    cassettes = folder / "cassettes" / "greeting"
+    assert b"you said hi" in load(cassettes / "openai.yaml")[0].response.body
+    assert load(cassettes / "other.yaml") == [recording()]
+
+
+def test_scenarios_run_in_parallel(pytester: pytest.Pytester, folder: Path) -> None:
+    run_scenarios(pytester, "--snapshot-update")
+
+    result = pytester.runpytest_subprocess(*BARE, "-n", "1")
+
+    result.assert_outcomes(passed=2)
+
+
+def test_without_syrupy_a_scenario_says_what_to_install(pytester: pytest.Pytester, folder: Path) -> None:
+    result = run_scenarios(pytester, "-p", "no:syrupy")
+
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(["*scenario snapshots need syrupy: pip install 'tapeline?test?'*"])
+
+
+def test_a_scenario_file_can_be_run_by_its_name(pytester: pytest.Pytester, folder: Path) -> None:
+    run_scenarios(pytester, "--snapshot-update")
+
+    result = run_scenarios(pytester, "scenarios/greeting.yaml::test_greeting[other]")
+
+    result.assert_outcomes(passed=1)
