@@ -136,15 +136,20 @@ def _ask_for_plain_bodies(request: Any) -> None:
 
 @cache
 def _blocking_tee(module: Any) -> type:
+    """The body is read once, however often it is iterated: SDKs drain what they have left unread."""
+
     class RecordedStream(module.SyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any, recording: Recording) -> None:
             self._stream = stream
+            self._blocks = iter(stream)
             self._recording = recording
 
         def __iter__(self) -> Iterator[bytes]:
-            for data in self._stream:
-                yield self._recording.block(data)
-            self._recording.complete()
+            return self
+
+        def __next__(self) -> bytes:
+            with self._recording.reading():
+                return self._recording.block(next(self._blocks))
 
         def close(self) -> None:
             self._stream.close()
@@ -157,12 +162,15 @@ def _async_tee(module: Any) -> type:
     class RecordedStream(module.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any, recording: Recording) -> None:
             self._stream = stream
+            self._blocks = aiter(stream)
             self._recording = recording
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            async for data in self._stream:
-                yield self._recording.block(data)
-            self._recording.complete()
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return self
+
+        async def __anext__(self) -> bytes:
+            with self._recording.reading():
+                return self._recording.block(await anext(self._blocks))
 
         async def aclose(self) -> None:
             await self._stream.aclose()
@@ -209,8 +217,8 @@ def _aws_replay(tape: Tape, recorded: ScheduledResponse, request: Any) -> Any:
     if (wait_s := left_s(tape.clock, sent_ns, recorded.head_due_s)) > 0:
         tape.clock.sleep(wait_s)
     blocks = deliver(recorded, tape.clock, sent_ns=sent_ns, on_gap=lambda _: None)
-    raw = _RawReplay(blocks)
-    response = AWSResponse(request.url, recorded.status, HeadersDict(recorded.headers), raw)  # type: ignore[arg-type]
+    headers: Any = HeadersDict(recorded.headers)
+    response = AWSResponse(request.url, recorded.status, headers, _RawReplay(blocks))
     if not request.stream_output:
         response.content  # noqa: B018 - a property that reads, as botocore itself does here
     return response

@@ -8,7 +8,8 @@ replay costs the same per request however long the tape. Safe to use from severa
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -148,6 +149,7 @@ class Recording:
         self._head_ns: int | None = None
         self._arrivals: list[tuple[bytes, float]] = []
         self._is_complete = False
+        self._is_broken = False
         self._status = 0
         self._reason = ""
         self._headers: tuple[tuple[str, str], ...] = ()
@@ -162,8 +164,23 @@ class Recording:
         return data
 
     def complete(self) -> None:
-        """The body has ended; a recording closed without this is marked as cut."""
-        self._is_complete = True
+        """The body has ended; a recording without this is marked as cut."""
+        self._is_complete = not self._is_broken
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around each step of an iterator over the body: notes how it ends.
+
+        One that broke says it has ended if asked once more; that end is not the body's.
+        """
+        try:
+            yield
+        except (StopIteration, StopAsyncIteration):
+            self.complete()
+            raise
+        except BaseException:
+            self._is_broken = True
+            raise
 
     def interaction(self) -> Interaction | None:
         """Return what was recorded so far; None if no response came."""
