@@ -45,27 +45,25 @@ ProviderFactory: TypeAlias = Callable[[Settings, Clients, Clock], Provider]
 def _openai(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.openai import OpenAICodec
 
-    carrier = carriers.openai_carrier(
-        api_key=_key(settings, "openai", clients),
-        base_url=settings.base_url,
-        timeout_s=settings.timeout_s,
-        client=clients.client,
-        http_client=clients.http_client,
-    )
-    return Provider(codec=OpenAICodec(), carrier=carrier)
+    return _over_sdk(OpenAICodec(), carriers.openai_carrier, settings, clients)
 
 
 def _anthropic(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.anthropic import AnthropicCodec
 
-    carrier = carriers.anthropic_carrier(
-        api_key=_key(settings, "anthropic", clients),
+    return _over_sdk(AnthropicCodec(), carriers.anthropic_carrier, settings, clients)
+
+
+def _over_sdk(codec: Codec, carry: Callable[..., Carrier], settings: Settings, clients: Clients) -> Provider:
+    is_own_route = clients.client is not None or clients.http_client is not None
+    carrier = carry(
+        api_key=required_key(settings, codec.provider, is_own_route=is_own_route),
         base_url=settings.base_url,
         timeout_s=settings.timeout_s,
         client=clients.client,
         http_client=clients.http_client,
     )
-    return Provider(codec=AnthropicCodec(), carrier=carrier)
+    return Provider(codec=codec, carrier=carrier)
 
 
 def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
@@ -104,11 +102,6 @@ def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
         transport=HandlerTransport(MockHandler(), clock),
     )
     return Provider(codec=MockCodec(), carrier=carrier)
-
-
-def _key(settings: Settings, provider: str, clients: Clients) -> str:
-    is_own_route = clients.client is not None or clients.http_client is not None
-    return required_key(settings, provider, is_own_route=is_own_route)
 
 
 _PROVIDERS: dict[str, ProviderFactory] = {

@@ -141,6 +141,41 @@ def test_a_stream_the_server_cuts_is_recorded_as_far_as_it_came(ask: Ask, path: 
     assert b"".join(list(echo(server.asked[0]).blocks)[:2]) == interaction.response.body
 
 
+def test_a_body_read_in_two_goes_is_recorded_once(path: Path) -> None:
+    """As SDKs do: they stop at the last event, and drain what follows."""
+    answer = Answer(blocks=[b"one", b"two", b"three"])
+
+    with (
+        LocalServer(lambda _: answer) as server,
+        use_cassette(path, record_mode="once"),
+        httpx2.stream("GET", server.url) as response,
+    ):
+        first = next(events := iter(response.stream))
+        rest = b"".join(response.stream)
+        assert list(events) == []
+
+    [interaction] = load(path)
+    assert interaction.response.body == first + rest == b"onetwothree"
+    assert not interaction.response.is_cut
+
+
+def test_an_async_body_read_in_two_goes_is_recorded_once(path: Path) -> None:
+    async def read() -> bytes:
+        async with httpx2.AsyncClient() as client, client.stream("GET", server.url) as response:
+            first = await anext(events := aiter(response.stream))
+            rest = b"".join([block async for block in response.stream])
+            assert [block async for block in events] == []
+        return first + rest
+
+    answer = Answer(blocks=[b"one", b"two", b"three"])
+    with LocalServer(lambda _: answer) as server, use_cassette(path, record_mode="once"):
+        whole = asyncio.run(read())
+
+    [interaction] = load(path)
+    assert interaction.response.body == whole == b"onetwothree"
+    assert not interaction.response.is_cut
+
+
 def test_status_errors_are_replayed_as_errors(path: Path) -> None:
     body = json.dumps({"error": {"message": "slow down", "type": "rate_limit"}}).encode()
     limited = Answer(blocks=[body], status=429, headers={"retry-after": "7"})

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +208,20 @@ def test_a_call_that_was_not_read_to_its_end_is_marked() -> None:
     [written] = tape.recorded()
     assert written.response.is_cut
     assert written.response.body == b"half"
+
+
+def test_the_end_of_a_broken_body_is_not_its_end() -> None:
+    """An iterator that broke stops when it is asked once more, as SDKs do to drain it."""
+    tape = Tape(source="t", record_mode="once")
+    recording = tape.record(request(chat("a")))
+    recording.head(200, "OK", [])
+
+    for end in (ConnectionError(), StopIteration()):
+        with suppress(type(end)), recording.reading():
+            raise end
+
+    [written] = tape.recorded()
+    assert written.response.is_cut
 
 
 # Pace ---------------------------------------------------------------------------------------------------

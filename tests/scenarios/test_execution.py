@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from local_server import LocalServer, echo
 from taped import NAME, USAGE, answered, refused, scenario_in, streamed, taped
 
 from tapeline.cassettes.fileformat import load
 from tapeline.client import chat_model
 from tapeline.clock import VirtualClock
-from tapeline.errors import CassetteMissError, ConfigError, ErrorCode, LLMError
+from tapeline.errors import CassetteError, CassetteMissError, ConfigError, ErrorCode, LLMError
 from tapeline.scenarios import ScenarioFile, load_scenario, problems, run_target
 from tapeline.scenarios.outcome import Outcome
 from tapeline.server import Gateway
@@ -207,3 +208,34 @@ def test_an_error_while_recording_leaves_the_old_cassette(tmp_path: Path, echoin
         run(file, record_mode="all")
 
     assert cassette.read_bytes() == before
+
+
+FORMATS = {"openai": "/v1", "anthropic": "", "bedrock": "", "ollama": ""}
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("provider", FORMATS)
+def test_every_format_is_recorded_and_replayed(tmp_path: Path, provider: str, is_stream: bool) -> None:
+    """Over a real socket, which is closed again; then with nobody there."""
+    names = ("text", "finish_reason", "usage")
+    with LocalServer(echo) as server:
+        target = {"model": f"{provider}:m", "base_url": server.url + FORMATS[provider]}
+        options = {"max_tokens": 9}
+        file = load_scenario(scenario_in(tmp_path, targets=[target], stream=is_stream, options=options))
+        recorded = run(file, record_mode="once")
+
+    replayed = run(file)
+
+    assert recorded[0].text == "you said Say two words."
+    assert [outcome.fields(names) for outcome in replayed] == [outcome.fields(names) for outcome in recorded]
+    assert len(server.asked) == 1
+
+
+def test_a_secret_in_a_recording_keeps_it_from_being_written(tmp_path: Path) -> None:
+    with LocalServer(echo) as server:
+        target = {"model": "openai:m", "base_url": f"{server.url}/v1"}
+        file = load_scenario(scenario_in(tmp_path, targets=[target], prompt="sk-abcdefghijklmnopqrst"))
+        with pytest.raises(CassetteError, match="not written"):
+            run(file, record_mode="once")
+
+    assert not file.cassette(file.scenario.targets[0]).exists()

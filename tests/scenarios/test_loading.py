@@ -38,6 +38,12 @@ BAD = {
     "a misspelt load": (GOOD + "load:\n  request: 3\n", 5, 3, "did you mean 'requests'?"),
     "a misspelt key of match": (GOOD + "match: {ignor: []}\n", 4, 9, "did you mean 'ignore'?"),
     "a misspelt alias": (GOOD + "shema: {}\n", 4, 1, "did you mean 'schema'?"),
+    "a misspelt key of a text said often": (
+        f"name: a\nmessages:\n  - role: user\n    content: {{text: x, time: 2}}\n{TARGETS}",
+        4,
+        5,
+        "scenario.yaml:4:24: messages.0.content.Repeated.time: unknown key; did you mean 'times'?",
+    ),
     "both prompt and messages": (
         GOOD + "messages: [{role: user, content: x}]\n",
         1,
@@ -99,6 +105,19 @@ def test_every_problem_of_a_file_is_told_at_once(path: Path) -> None:
 
     assert first.startswith(f"{path}:4:1: repeat: ")
     assert second == f"{path}:5:1: lod: unknown key; did you mean 'load'?"
+
+
+def test_many_problems_are_not_cut_short(path: Path) -> None:
+    path.write_text(GOOD + "".join(f"unknown{number}: 1\n" for number in range(20)))
+
+    assert len(refusal(path).splitlines()) == 20
+
+
+def test_a_file_cannot_crash_the_interpreter(path: Path) -> None:
+    """PyYAML recurses in C: without a limit these brackets end the process."""
+    path.write_text("name: " + "[" * 100_000 + "]" * 100_000)
+
+    assert refusal(path) == f"{path}: nested deeper than 100 levels"
 
 
 @pytest.mark.parametrize(

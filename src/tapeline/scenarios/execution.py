@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import httpx2
@@ -48,8 +49,8 @@ def run_target(
         client = httpx2.Client(transport=HandlerTransport(tape, tape.clock))
         return _outcomes(scenario, target, replaying_model(target, client, tape.clock))
     tape.clock = clock or SystemClock()
-    with intercepted(tape):
-        outcomes = _outcomes(scenario, target, live_model(target, tape.clock))
+    with intercepted(tape), closing(live_model(target, tape.clock)) as model:
+        outcomes = _outcomes(scenario, target, model)
     if not problems(scenario, outcomes):
         save_tape(tape, file.cassette(target))  # a recording that fails its own checks is not kept
     return outcomes

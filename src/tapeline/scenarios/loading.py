@@ -116,7 +116,7 @@ def _place(node: Any, steps: Sequence[str | int]) -> tuple[int, int]:
         if isinstance(node, yaml.MappingNode):
             pair = next(((key, value) for key, value in node.value if key.value == str(step)), None)
             if pair is None:
-                break  # pydantic adds steps of its own, such as the branch of a union
+                continue  # pydantic adds steps of its own, such as the branch of a union
             mark, node = pair[0].start_mark, pair[1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
