@@ -5,10 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-import boto3  # noqa: F401 - imported here once: each inner run forgets what it imported itself
-import openai  # noqa: F401
 import pytest
-import vcr  # noqa: F401
 from inner_pytest import ALONE, recording
 from local_server import Answer, Asked, LocalServer, echo
 
@@ -440,15 +437,20 @@ def test_recording_can_be_disabled(inner: Inner) -> None:
 
 def test_stock_pytest_recording_replays_our_files(inner: Inner) -> None:
     """A user who does without us keeps the recordings."""
-    code = """
-    @pytest.mark.vcr(match_on=["method", "uri", "body"])
-    def test_it(request, vcr):
-        assert not request.config.pluginmanager.has_plugin("tapeline")
-        assert said(ask("hi")) == "hello"
-        assert vcr.all_played
-    """
     save(inner.cassette("test_it"), [recording()])
-    inner.pytester.makepyfile(test_it=f"{ASK}\n{code}")
+    inner.pytester.makepyfile(
+        test_it="""
+        import httpx2, pytest
+
+        @pytest.mark.vcr(match_on=["method", "uri", "body"])
+        def test_it(request, vcr):
+            assert not request.config.pluginmanager.has_plugin("tapeline")
+            body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+            answer = httpx2.post("http://127.0.0.1:1/v1/chat/completions", json=body).json()
+            assert answer["choices"][0]["message"]["content"] == "hello"
+            assert vcr.all_played
+        """
+    )
 
     result = inner.pytester.runpytest_subprocess(*ALONE, "-p", "no:tapeline", "--block-network")
 

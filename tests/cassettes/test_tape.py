@@ -16,6 +16,7 @@ import httpx
 import httpx2
 import openai
 import pytest
+from clients import TLS
 from recordings import URL, answers, chat, interaction, request, response, timed
 
 from tapeline.cassettes import Matcher, RecordMode, Tape
@@ -233,7 +234,7 @@ SLOW = interaction(
 
 def delivered(tape: Tape, clock: VirtualClock, module: Any = httpx2) -> list[tuple[float, bytes]]:
     """Read the slow recording through a blocking client: (seconds, bytes) of each block."""
-    with intercepted(tape), module.Client(timeout=None) as client:
+    with intercepted(tape), module.Client(timeout=None, verify=TLS) as client:
         start_ns = clock.now_ns()
         with client.stream("POST", URL, json=chat("slow")) as answer:
             head_s = (clock.now_ns() - start_ns) / 1e9
@@ -245,7 +246,7 @@ def adelivered(tape: Tape, clock: VirtualClock, module: Any = httpx2) -> list[tu
     """The same through an asyncio client on the virtual loop."""
 
     async def read() -> list[tuple[float, bytes]]:
-        async with module.AsyncClient(timeout=None) as client:
+        async with module.AsyncClient(timeout=None, verify=TLS) as client:
             start_ns = clock.now_ns()
             async with client.stream("POST", URL, json=chat("slow")) as answer:
                 head_s = (clock.now_ns() - start_ns) / 1e9

@@ -14,7 +14,7 @@ import pytest
 import vcr
 from clients import CLIENTS, Ask, answer_of
 from local_server import Answer, LocalServer, echo
-from recordings import chat, interaction, request, response
+from recordings import URL, chat, interaction, request, response
 from vcr.persisters.filesystem import FilesystemPersister
 
 from tapeline.cassettes import Matcher, use_cassette
@@ -115,7 +115,11 @@ def path(tmp_path: Path) -> Path:
 
 
 def post(server: LocalServer, **body: Any) -> str:
-    return httpx2.post(server.url, json=body).text
+    return asked(server.url, **body)
+
+
+def asked(url: str = URL, **body: Any) -> str:
+    return httpx2.post(url, json=body, verify=clients.TLS).text
 
 
 def numbered() -> LocalServer:
@@ -140,7 +144,7 @@ def test_vcrpy_counts_what_is_left(path: Path) -> None:
     save(path, [interaction(request({"n": n})) for n in range(2)])
 
     with bridged(path) as (cassette, _):
-        httpx2.post(request().url, json={"n": 0})
+        asked(n=0)
 
     assert cassette.play_count == 1
     assert not cassette.all_played
@@ -193,7 +197,7 @@ def test_unused_recordings_are_dropped_only_where_vcrpy_is_told_so(path: Path) -
     save(path, [interaction(request({"n": n}), response(str(n).encode())) for n in range(3)])
 
     with bridged(path, drop_unused_requests=True):
-        httpx2.post(request().url, json={"n": 1})
+        asked(n=1)
 
     assert [item.response.body for item in load(path)] == [b"1"]
 
@@ -202,7 +206,7 @@ def test_a_failed_test_drops_no_recordings(path: Path) -> None:
     save(path, [interaction(request({"n": n})) for n in range(3)])
 
     with bridged(path, drop_unused_requests=True, is_passed=False):
-        httpx2.post(request().url, json={"n": 1})
+        asked(n=1)
 
     assert len(load(path)) == 3
 
@@ -211,7 +215,7 @@ def test_playback_repeats_loop(path: Path) -> None:
     save(path, [interaction(request({"n": 0}), response(b"yes"))])
 
     with bridged(path, allow_playback_repeats=True):
-        texts = [httpx2.post(request().url, json={"n": 0}).text for _ in range(3)]
+        texts = [asked(n=0) for _ in range(3)]
 
     assert texts == ["yes"] * 3
 
@@ -221,9 +225,9 @@ def test_a_users_matchers_decide(path: Path) -> None:
     save(path, [interaction(request({"n": n}), response(str(n).encode())) for n in range(2)])
 
     with bridged(path, match_on=["method", "path"]):
-        texts = [httpx2.post(request().url, json={"n": 9}).text for _ in range(2)]
+        texts = [asked(n=9) for _ in range(2)]
         with pytest.raises(CassetteMissError):
-            httpx2.post(request().url, json={"n": 9})
+            asked(n=9)
 
     assert texts == ["0", "1"]
 

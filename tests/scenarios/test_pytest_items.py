@@ -132,7 +132,10 @@ def test_scenarios_are_recorded_with_pytest_recordings_option(
 
 
 def test_scenarios_run_in_parallel(pytester: pytest.Pytester, folder: Path) -> None:
-    run_scenarios(pytester, "--snapshot-update")
+    """The mock speaks OpenAI's format too, and spares the worker the import of an SDK."""
+    (folder / "scenarios" / "greeting.yaml").write_text(SCENARIO.replace("openai:m", "mock:m"))
+    save(folder / "cassettes" / "greeting" / "mock.yaml", [recording()])
+    run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=2)
 
     result = pytester.runpytest_subprocess(*BARE, "-n", "1")
 
