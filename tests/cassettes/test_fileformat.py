@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recordings import chat, interaction, request, response, timed
 
@@ -18,6 +18,8 @@ from tapeline.cassettes import fileformat
 from tapeline.cassettes.fileformat import dump, load, save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.errors import ErrorCode, InvalidCassetteError
+
+pure = settings(derandomize=True, deadline=None, max_examples=150, database=None)
 
 
 @pytest.fixture
@@ -44,6 +46,7 @@ bodies = st.one_of(
 texts = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
 
 
+@pure
 @given(bodies, bodies)
 @example(b"", b"a\x85b\nc\n")
 @example(b"\xef\xbb\xbf", "a\u2028b\n\u2029\n".encode())
@@ -61,6 +64,7 @@ def test_any_body_comes_back(asked: bytes, answered: bytes) -> None:
         assert reloaded(before, Path(folder)) == before
 
 
+@pure
 @given(st.dictionaries(texts.map(str.lower), texts), st.lists(st.tuples(texts, texts)), texts)
 def test_any_headers_and_reason_come_back(
     asked: dict[str, str], answered: list[tuple[str, str]], reason: str

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import response, timed
 
 from tapeline.cassettes.interaction import decode_times, encode_times
 from tapeline.latency.pacing import RecordedTimes
 
+pure = settings(derandomize=True, deadline=None, max_examples=100, database=None)
 tenths_of_ms = st.integers(0, 10**7).map(lambda tenths: tenths / 10 / 1000)
 
 
@@ -19,6 +20,7 @@ def test_times_are_one_string_of_sizes_and_milliseconds() -> None:
     assert encode_times(times) == {"v": 1, "head_ms": 53.7, "chunks": "176+12 176+50 3+1000"}
 
 
+@pure
 @given(tenths_of_ms, st.lists(st.tuples(st.integers(1, 10**6), tenths_of_ms), max_size=20))
 def test_times_are_kept_to_a_tenth_of_a_millisecond(head_s: float, blocks: list[tuple[int, float]]) -> None:
     times = RecordedTimes(head_s=head_s, blocks=tuple(blocks))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from recordings import URL, chat, request
 
@@ -14,6 +14,8 @@ from tapeline.cassettes.matching import Matcher, normal_url, parse_path
 from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
+
+pure = settings(derandomize=True, deadline=None, max_examples=100, database=None)
 
 
 def are_same(one: IncomingRequest, other: IncomingRequest, *, ignore: tuple[str, ...] = ()) -> bool:
@@ -67,6 +69,7 @@ json_values: st.SearchStrategy[Json] = st.recursive(
 )
 
 
+@pure
 @given(st.dictionaries(st.text(), json_values, max_size=4), st.randoms())
 def test_no_key_order_and_no_spacing_matters(value: dict[str, Json], random: object) -> None:
     keys = list(value)
