@@ -1,6 +1,6 @@
 """Cassettes: recorded HTTP, replayed byte by byte with the times it had. Knows HTTP, never LLM types.
 
-Works under any client: ours, the vendors' SDKs, boto3, bare httpx.
+Works under clients on httpx, httpx2 and botocore: ours, the vendors' SDKs, boto3, bare httpx.
 """
 
 from __future__ import annotations
@@ -67,9 +67,9 @@ def use_cassette(
     ignore: Sequence[str] = (),
     meta: Mapping[str, Any] | None = None,
 ) -> CassetteBlock:
-    """Replay, or record, every HTTP call of the block; also a decorator.
+    """Replay, or record, the calls of httpx, httpx2 and boto3 in the block; also a decorator.
 
-    record_mode: none (never the network), once, new_episodes, all. pace: none, recorded, recorded*FACTOR,
+    record_mode: none (replay only: anything else is a CassetteMissError), once, new_episodes, all. pace: none, recorded, recorded*FACTOR,
     or a profile. ignore: JSON paths of the request body that may differ. meta: stored with recordings.
     A recording is saved when the block ends well; an exception leaves the file as it was.
     """

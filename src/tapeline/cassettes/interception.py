@@ -1,4 +1,4 @@
-"""Catches HTTP calls of any client and hands them to the active tape.
+"""Catches the HTTP calls of httpx, httpx2 and boto3 and hands them to the active tape.
 
 Three places are patched while a tape is active: the transports of httpx and of httpx2 (under the OpenAI,
 Anthropic and Ollama SDKs) and botocore's session (under boto3). Live answers stream through while they
