@@ -69,8 +69,9 @@ def use_cassette(
 ) -> CassetteBlock:
     """Replay, or record, the calls of httpx, httpx2 and boto3 in the block; also a decorator.
 
-    record_mode: none (replay only: anything else is a CassetteMissError), once, new_episodes, all. pace: none, recorded, recorded*FACTOR,
-    or a profile. ignore: JSON paths of the request body that may differ. meta: stored with recordings.
+    record_mode: none (replay only: anything else is a CassetteMissError), once, new_episodes, all.
+    pace: none, recorded, recorded*FACTOR, or a profile. meta: stored with recordings.
+    ignore: JSON paths of the request body that may differ.
     A recording is saved when the block ends well; an exception leaves the file as it was.
     """
     load = partial(load_tape, path, record_mode=record_mode, pace=pace, clock=clock, ignore=ignore, meta=meta)
