@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -114,10 +115,10 @@ def test_many_problems_are_not_cut_short(path: Path) -> None:
 
 
 def test_a_file_cannot_crash_the_interpreter(path: Path) -> None:
-    """PyYAML recurses in C: without a limit these brackets end the process."""
+    """PyYAML recurses in C: without a limit these brackets end the process. Since 6.0.4 it has one itself."""
     path.write_text("name: " + "[" * 100_000 + "]" * 100_000)
 
-    assert refusal(path) == f"{path}: nested deeper than 100 levels"
+    assert re.search(r"nested deeper than 100 levels|maximum nesting depth$", refusal(path))
 
 
 @pytest.mark.parametrize(
