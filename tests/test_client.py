@@ -664,7 +664,7 @@ def test_a_name_has_a_provider_and_a_model(name: str) -> None:
 
 
 BAD_OPTIONS = {
-    "unknown": ({"temprature": 1}, "unknown option temprature; known are extra, max_tokens"),
+    "unknown": ({"temprature": 1}, "unknown option temprature; known are extra, frequency_penalty"),
     "a setting": ({"api_key": "sk-1"}, "unknown option api_key"),
     "too hot": ({"temperature": 2.5}, "option temperature: .*less than or equal to 2"),
     "not a number": ({"temperature": float("nan")}, "option temperature"),
@@ -712,7 +712,14 @@ def test_options_of_a_call_go_over_those_of_the_model(clock: VirtualClock) -> No
 def test_every_option_has_a_field_in_the_request_and_in_the_settings() -> None:
     fields = set(ChatRequest.__dataclass_fields__)
     assert fields >= OPTIONS
-    assert fields - OPTIONS == {"model", "messages", "is_stream", "tools", "schema", "schema_name"}
+    assert fields - OPTIONS == {
+        "model",
+        "messages",
+        "is_stream",
+        "tools",
+        "schema",
+        "schema_name",
+    }
 
 
 @every_wire

@@ -14,7 +14,7 @@ SOURCE = TESTS.parent / "src" / "tapeline"
 
 RANKS = {
     "errors": 0,
-    **dict.fromkeys(("types", "clock"), 1),
+    **dict.fromkeys(("media", "types", "clock"), 1),
     "latency": 2,
     **dict.fromkeys(("providers", "policies", "http"), 3),
     **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured"), 4),

@@ -7,7 +7,6 @@ import dataclasses
 import pickle
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,12 +14,12 @@ import pytest
 import tapeline
 from tapeline import types
 from tapeline.client import chat_model
+from tapeline.media import Image
 from tapeline.types import (
     LLM,
     ChatModel,
     ChatRequest,
     Chunk,
-    Image,
     Message,
     Prompt,
     Reply,
@@ -150,20 +149,6 @@ def test_a_total_is_known_if_both_its_parts_are(usage: Usage, total: int | None)
 def test_what_counts_as_output(chunk: Chunk, has_content: bool) -> None:
     """The time to the first token ends with text, thinking or a tool call."""
     assert chunk.has_content is has_content
-
-
-@pytest.mark.parametrize(("name", "media_type"), [("a.png", "image/png"), ("b.JPG", "image/jpeg")])
-def test_a_picture_comes_from_a_file(name: str, media_type: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_bytes(b"bytes")
-
-    assert Image.from_path(tmp_path / name) == Image(media_type=media_type, data=b"bytes")
-    assert Image.from_path(str(tmp_path / name)) == Image(media_type=media_type, data=b"bytes")
-
-
-@pytest.mark.parametrize("name", ["notes.txt", "picture", "data.json"])
-def test_a_file_that_is_no_picture_is_refused(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=f"{name}: not a known image type"):
-        Image.from_path(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,24 @@ from tapeline.registry import Clients, Provider, find_provider
 from tapeline.telemetry import CallRecord, call_span
 from tapeline.types import ChatRequest, Chunk, Prompt, Reply, messages_of
 
-OPTIONS = frozenset({"max_tokens", "temperature", "top_p", "stop", "seed", "extra"})
+OPTIONS = frozenset(
+    {
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop",
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "reasoning_effort",
+        "service_tier",
+        "metadata",
+        "tool_choice",
+        "parallel_tool_calls",
+        "extra",
+    }
+)
 """What may be said per call; `schema` besides."""
 
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from tapeline.errors import ConfigError
+from tapeline.types import ReasoningEffort
 
 CONFIG_FILE = "tapeline.toml"
 
@@ -45,8 +46,16 @@ class Settings(BaseModel):
     max_tokens: int | None = Field(default=None, gt=0)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
+    presence_penalty: float | None = Field(default=None, ge=-2, le=2)
+    reasoning_effort: ReasoningEffort | None = None
+    service_tier: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    tool_choice: str | None = None
+    parallel_tool_calls: bool | None = None
     extra: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("api_key")

@@ -73,7 +73,8 @@ class LLMError(Exception):
     code: what went wrong. op: the operation, such as "openai.generate".
     status: the HTTP status, or None when no response came. retry_after_s: the server's own wish.
     attempts: tries made. partial: what a broken stream had delivered, or None.
-    retryable: whether the same call may succeed later. `__cause__` is the error below, if any.
+    retryable: whether the same call may succeed later. should_retry: the last word on another try at
+    once, by the server or its codec; None leaves it to `retryable`. `__cause__` is the error below, if any.
     """
 
     default_code = ErrorCode.INTERNAL_ERROR
@@ -92,6 +93,7 @@ class LLMError(Exception):
         request_id: str | None = None,
         retry_after_s: float | None = None,
         retryable: bool | None = None,
+        should_retry: bool | None = None,
         attempts: int = 1,
         partial: Reply | None = None,
     ) -> None:
@@ -106,6 +108,7 @@ class LLMError(Exception):
         self.request_id = request_id
         self.retry_after_s = retry_after_s
         self.retryable = self.code in RETRYABLE if retryable is None else retryable
+        self.should_retry = should_retry
         self.attempts = attempts
         self.partial = partial
 

@@ -7,12 +7,12 @@ Token counts are ints (None: the provider did not say), durations are seconds, m
 from __future__ import annotations
 
 import json
-import mimetypes
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from tapeline.media import Audio, Document, Image
 
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "refusal", "error"]
@@ -31,31 +31,32 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """A picture: its bytes or its URL, one of the two."""
-
-    media_type: str
-    data: bytes | None = None
-    url: str | None = None
-
-    @classmethod
-    def from_path(cls, path: str | Path) -> Image:
-        """Read a picture file; the type follows from the name. Raises ValueError if it is no image type."""
-        media_type = mimetypes.guess_type(str(path))[0] or ""
-        if not media_type.startswith("image/"):
-            raise ValueError(
-                f"{path}: not a known image type ({media_type or 'no type'}); pass Image(media_type=, data=)"
-            )
-        return cls(media_type=media_type, data=Path(path).read_bytes())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Thinking:
-    """The model's reasoning. `signature` proves it to the provider that wrote it; `redacted` is opaque."""
+    """The model's reasoning, to be given back as it came.
+
+    signature: what proves it to the provider that wrote it; of OpenAI, the reasoning itself, encrypted.
+    redacted: reasoning that only the provider can read. id: only OpenAI's Responses API gives one, and
+    only there is reasoning with an id given back.
+    """
 
     text: str = ""
     signature: str | None = None
     redacted: str | None = None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the model will not answer, where the API tells that apart from text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CachePoint:
+    """A mark: cache the prompt up to here. Providers that cache by themselves, or not at all, skip it."""
+
+    ttl: Literal["5m", "1h"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +78,26 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a tool answered to the call `id`."""
+    """What a tool answered to the call `id`: text alone, or text with pictures and documents."""
 
     id: str
-    content: str
+    content: str | tuple[Text | Image | Document, ...]
     is_error: bool = False
 
+    @property
+    def text(self) -> str:
+        """The text alone, for APIs that take no more than that."""
+        return self.content if isinstance(self.content, str) else _text(self.content)
 
-Part: TypeAlias = Text | Image | Thinking | ToolCall | ToolResult
+    @property
+    def parts(self) -> tuple[Text | Image | Document, ...]:
+        """The content as parts; no text, no part."""
+        if isinstance(self.content, str):
+            return (Text(self.content),) if self.content else ()
+        return self.content
+
+
+Part: TypeAlias = Text | Image | Document | Audio | Thinking | Refusal | CachePoint | ToolCall | ToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +109,11 @@ class Message:
 
     @property
     def text(self) -> str:
-        return "".join(part.text for part in self.content if isinstance(part, Text))
+        return _text(self.content)
+
+
+def _text(parts: Iterable[Part]) -> str:
+    return "".join(part.text for part in parts if isinstance(part, Text))
 
 
 def system(*content: str | Part) -> Message:
@@ -114,9 +131,15 @@ def assistant(*content: str | Part) -> Message:
     return Message("assistant", _parts(content))
 
 
-def tool_result(id: str, content: str, *, is_error: bool = False) -> Message:
+def tool_result(id: str, *content: str | Text | Image | Document, is_error: bool = False) -> Message:
     """Return the message that answers the tool call `id`."""
-    return Message("tool", (ToolResult(id=id, content=content, is_error=is_error),))
+    match content:
+        case (str(text),):
+            result = ToolResult(id=id, content=text, is_error=is_error)
+        case _:
+            parts = tuple(Text(part) if isinstance(part, str) else part for part in content)
+            result = ToolResult(id=id, content=parts, is_error=is_error)
+    return Message("tool", (result,))
 
 
 def _parts(content: Iterable[str | Part]) -> tuple[Part, ...]:
@@ -140,11 +163,22 @@ def messages_of(prompt: Prompt) -> tuple[Message, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool the model may call. `parameters` is the JSON schema of its arguments."""
+    """A tool the model may call. `parameters` is the JSON schema of its arguments.
+
+    function: what runs it, called with the arguments by keyword; None if the caller runs it himself.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Json] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    function: Callable[..., Any] | None = field(default=None, compare=False, repr=False)
+
+
+ToolChoice: TypeAlias = Literal["auto", "none", "required"] | str
+"""Whether the model calls a tool: as it likes, never, at least one; any other word is the tool to call."""
+
+ReasoningEffort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+"""How much a model shall think before it answers. Which of these a model knows is its own affair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +186,7 @@ class ChatRequest:
     """One call, in nobody's wire format. None means: leave it to the provider.
 
     schema: the JSON schema the answer must follow; schema_name: a name for it, as some APIs want one.
+    metadata: labels the provider stores with the call. service_tier: in the provider's own words.
     extra: fields put into the request body as they are, over everything else.
     """
 
@@ -161,9 +196,17 @@ class ChatRequest:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     stop: tuple[str, ...] = ()
     seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    service_tier: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
     schema: Mapping[str, Json] | None = None
     schema_name: str = "answer"
     extra: Mapping[str, Json] = field(default_factory=dict)
@@ -231,8 +274,10 @@ class Chunk:
 
     text: str = ""
     thinking: str = ""
+    refusal: str = ""
     signature: str | None = None
     redacted: str | None = None
+    thinking_id: str | None = None
     tool_call_deltas: tuple[ToolCallDelta, ...] = ()
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
@@ -244,7 +289,7 @@ class Chunk:
     @property
     def has_content(self) -> bool:
         """Whether this counts as output: what TTFT and inter-token latency are measured between."""
-        return bool(self.text or self.thinking or self.tool_call_deltas)
+        return bool(self.text or self.thinking or self.tool_call_deltas or self.refusal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +298,7 @@ class Reply:
 
     finish_reason: in tapeline's words; the provider's own word is in `raw`.
     parsed: the validated value when a schema was asked for. cost_usd: None where no price is known.
+    is_cached: whether it came from the response cache, at no cost.
     wire: the body of a plain answer, or the events of a streamed one, as received.
     """
 
@@ -264,6 +310,7 @@ class Reply:
     id: str | None = None
     parsed: Any = None
     cost_usd: Decimal | None = None
+    is_cached: bool = False
     wire: bytes | tuple[bytes, ...] = field(default=b"", repr=False)
 
     @property
@@ -275,6 +322,10 @@ class Reply:
         return "".join(part.text for part in self.message.content if isinstance(part, Thinking))
 
     @property
+    def refusal(self) -> str:
+        return "".join(part.text for part in self.message.content if isinstance(part, Refusal))
+
+    @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         return tuple(part for part in self.message.content if isinstance(part, ToolCall))
 
@@ -284,6 +335,58 @@ class Reply:
         if isinstance(self.wire, bytes):
             return json.loads(self.wire) if self.wire else None
         return [json.loads(event) for event in self.wire]
+
+
+# What a model can do ----------------------------------------------------------------------------
+
+StructuredOutput: TypeAlias = Literal["native", "tool", "prompt"]
+"""How a model is made to follow a schema: by the API, by a tool it must call, or by being told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What one model takes. Known facts refuse a request before it is sent; what is unknown is let through.
+
+    ranges: option -> lowest and highest value, both allowed. refused: options the model does not take,
+    each with what to do instead. tool_choices: which of auto, none, required and named it knows.
+    """
+
+    structured_output: StructuredOutput = "native"
+    tools: bool = True
+    tool_choices: frozenset[str] = frozenset({"auto", "none", "required", "named"})
+    images: bool = True
+    documents: bool = True
+    audio: bool = True
+    thinking: bool = True
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """Which model this is, and what it can do."""
+
+    name: str
+    provider: str
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How a provider is. Each later fact is None where an earlier one is False and hides it.
+
+    latency_s: of the one call that was made. detail: what is wrong, in a sentence; empty if nothing is.
+    """
+
+    is_reachable: bool
+    is_authenticated: bool | None = None
+    has_model: bool | None = None
+    latency_s: float | None = None
+    detail: str = ""
+
+    @property
+    def is_healthy(self) -> bool:
+        return bool(self.is_reachable and self.is_authenticated and self.has_model)
 
 
 # Protocols that third parties implement ---------------------------------------------------------
@@ -303,6 +406,15 @@ class Streamer(Protocol):
     def stream(self, prompt: Prompt, **options: Any) -> Iterator[Chunk]: ...
 
     def astream(self, prompt: Prompt, **options: Any) -> AsyncIterator[Chunk]: ...
+
+
+@runtime_checkable
+class HealthChecker(Protocol):
+    """Tells whether its provider can be used."""
+
+    def check_health(self) -> Health: ...
+
+    async def acheck_health(self) -> Health: ...
 
 
 @runtime_checkable

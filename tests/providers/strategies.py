@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import msgspec
 from hypothesis import strategies as st
 
+from tapeline.media import Image
 from tapeline.types import (
     ChatRequest,
     FinishReason,
-    Image,
     Message,
     Part,
     Reply,

@@ -8,6 +8,7 @@ from tapeline.providers.assembly import Assembler, chunks_of
 from tapeline.types import (
     Chunk,
     Message,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -32,7 +33,7 @@ def test_no_chunks_make_an_empty_reply() -> None:
 
 
 def test_fragments_are_joined_in_their_order() -> None:
-    """Thinking, its signature, redacted thinking, text, then tool calls by number."""
+    """Parts stand where they began, and tool calls among themselves by number."""
     reply = assembled(
         Chunk(id="r1", model="m"),
         Chunk(thinking="Hm"),
@@ -54,9 +55,10 @@ def test_fragments_are_joined_in_their_order() -> None:
         message=assistant(
             Thinking(text="Hmm.", signature="sig"),
             Thinking(redacted="xyz"),
-            Text("Hello"),
+            Text("Hel"),
             ToolCall(id="a", name="f", raw_arguments="{}"),
             ToolCall(id="b", name="g", raw_arguments='{"y":1}'),
+            Text("lo"),
         ),
         finish_reason="tool_calls",
         usage=Usage(input_tokens=1, output_tokens=2),
@@ -64,6 +66,40 @@ def test_fragments_are_joined_in_their_order() -> None:
         id="r1",
         wire=(),
     )
+
+
+def test_each_signature_stays_with_the_thinking_it_signs() -> None:
+    """A model may think, sign, answer and think again; thinking joined under one signature is refused."""
+    reply = assembled(
+        Chunk(thinking="One"),
+        Chunk(signature="s1"),
+        Chunk(thinking="Two"),
+        Chunk(signature="s2"),
+        Chunk(text="So."),
+        Chunk(thinking="Three"),
+    )
+
+    assert reply.message == assistant(
+        Thinking(text="One", signature="s1"),
+        Thinking(text="Two", signature="s2"),
+        "So.",
+        Thinking(text="Three"),
+    )
+
+
+def test_reasoning_items_are_told_apart_by_their_ids() -> None:
+    reply = assembled(
+        Chunk(thinking="One", thinking_id="r1"),
+        Chunk(signature="s1"),
+        Chunk(thinking_id="r2", signature="s2"),
+        Chunk(refusal="No"),
+        Chunk(refusal="pe."),
+    )
+
+    assert reply.message == assistant(
+        Thinking(text="One", id="r1", signature="s1"), Thinking(id="r2", signature="s2"), Refusal("Nope.")
+    )
+    assert (reply.text, reply.refusal) == ("", "Nope.")
 
 
 def test_usage_that_is_repeated_counts_once() -> None:

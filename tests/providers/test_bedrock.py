@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeline.errors import ErrorCode, LLMError
+from tapeline.media import Image
 from tapeline.providers.assembly import Assembler, chunks_of
 from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.eventstream import EventStreamDecoder, encode_event, encode_frame
@@ -26,7 +27,6 @@ from tapeline.types import (
     ChatRequest,
     Chunk,
     HttpRequest,
-    Image,
     Message,
     Reply,
     Text,

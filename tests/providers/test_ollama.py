@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
+from tapeline.media import Image
 from tapeline.providers.assembly import Assembler
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.types import (
     ChatRequest,
     Chunk,
     HttpRequest,
-    Image,
     Reply,
     Text,
     Thinking,

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
+from tapeline.media import Image
 from tapeline.providers.assembly import Assembler
 from tapeline.providers.openai import OpenAICodec
 from tapeline.types import (
     ChatRequest,
-    Image,
     Reply,
     Text,
     Thinking,

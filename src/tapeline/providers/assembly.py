@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
 
 from tapeline.types import (
     Chunk,
     FinishReason,
     Message,
     Part,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -20,14 +23,15 @@ from tapeline.types import (
 
 
 class Assembler:
-    """Collects chunks; `reply` may be asked for at any time, also of a stream that broke."""
+    """Collects chunks; `reply` may be asked for at any time, also of a stream that broke.
+
+    Parts keep the order in which they began. One ends where another kind begins, and thinking ends with
+    its signature, which is of no use on a text that is not exactly its own.
+    """
 
     def __init__(self) -> None:
-        self._text: list[str] = []
-        self._thinking: list[str] = []
-        self._signature: str | None = None
-        self._redacted: list[str] = []
-        self._calls: dict[int, list[ToolCallDelta]] = {}
+        self._parts: list[_GrowingPart] = []
+        self._calls: dict[int, _GrowingPart] = {}
         self._finish_reason: FinishReason | None = None
         self._usage: Usage | None = None
         self._id: str | None = None
@@ -36,29 +40,53 @@ class Assembler:
         self._content_at_s: list[float] = []
 
     def add(self, chunk: Chunk) -> None:
-        if chunk.text:
-            self._text.append(chunk.text)
-        if chunk.thinking:
-            self._thinking.append(chunk.thinking)
-        for delta in chunk.tool_call_deltas:
-            self._calls.setdefault(delta.index, []).append(delta)
-        if chunk.redacted:
-            self._redacted.append(chunk.redacted)
         if chunk.raw:
             self._events.append(chunk.raw)
         if chunk.has_content:
             self._content_at_s.append(chunk.at_s)
-        self._signature = chunk.signature or self._signature
+        self._add_thinking(chunk)
+        if chunk.text:
+            self._growing("text").pieces.append(chunk.text)
+        if chunk.refusal:
+            self._growing("refusal").pieces.append(chunk.refusal)
+        for delta in chunk.tool_call_deltas:
+            self._add_call(delta)
         self._finish_reason = chunk.finish_reason or self._finish_reason
         self._usage = chunk.usage or self._usage  # cumulative where repeated: the last one counts
         self._id = chunk.id or self._id
         self._model = chunk.model or self._model
 
+    def _growing(self, kind: _Kind) -> _GrowingPart:
+        if not self._parts or self._parts[-1].kind != kind:
+            self._parts.append(_GrowingPart(kind))
+        return self._parts[-1]
+
+    def _add_thinking(self, chunk: Chunk) -> None:
+        if chunk.thinking or chunk.signature or chunk.thinking_id:
+            last = self._growing("thinking")
+            if last.signature or (last.id and chunk.thinking_id and last.id != chunk.thinking_id):
+                last = _GrowingPart("thinking")
+                self._parts.append(last)
+            last.pieces.append(chunk.thinking)
+            last.signature = chunk.signature
+            last.id = chunk.thinking_id or last.id
+        if chunk.redacted:
+            self._parts.append(_GrowingPart("redacted", [chunk.redacted]))
+
+    def _add_call(self, delta: ToolCallDelta) -> None:
+        call = self._calls.get(delta.index)
+        if call is None:
+            call = self._calls[delta.index] = _GrowingPart("call")
+            self._parts.append(call)
+        call.id = call.id or delta.id
+        call.name = call.name or delta.name
+        call.pieces.append(delta.arguments)
+
     def reply(self, *, total_s: float = 0.0) -> Reply:
         """Return all that has come so far. total_s: seconds since the start of the call."""
         times = tuple(self._content_at_s)
         return Reply(
-            message=Message("assistant", tuple(self._parts())),
+            message=Message("assistant", tuple(self._finished())),
             finish_reason=self._finish_reason,
             usage=self._usage or Usage(),
             timing=Timing(total_s=total_s, ttft_s=times[0] if times else None, chunk_at_s=times),
@@ -67,23 +95,39 @@ class Assembler:
             wire=tuple(self._events),
         )
 
-    def _parts(self) -> Iterable[Part]:
-        if self._thinking or self._signature:
-            yield Thinking(text="".join(self._thinking), signature=self._signature)
-        for redacted in self._redacted:
-            yield Thinking(redacted=redacted)
-        if self._text:
-            yield Text("".join(self._text))
-        for index in sorted(self._calls):
-            yield _tool_call(self._calls[index])
+    def _finished(self) -> Iterator[Part]:
+        """Yield the parts; of the places that tool calls began in, the first is that of call 0."""
+        calls = (self._calls[index] for index in sorted(self._calls))
+        for part in self._parts:
+            yield (next(calls) if part.kind == "call" else part).finished()
 
 
-def _tool_call(deltas: list[ToolCallDelta]) -> ToolCall:
-    return ToolCall(
-        id=next((d.id for d in deltas if d.id), ""),
-        name=next((d.name for d in deltas if d.name), ""),
-        raw_arguments="".join(d.arguments for d in deltas) or "{}",
-    )
+_Kind = Literal["text", "thinking", "redacted", "refusal", "call"]
+
+
+@dataclass(slots=True)
+class _GrowingPart:
+    """A part of the message while its pieces are coming in."""
+
+    kind: _Kind
+    pieces: list[str] = field(default_factory=list)
+    id: str | None = None
+    name: str | None = None
+    signature: str | None = None
+
+    def finished(self) -> Part:
+        text = "".join(self.pieces)
+        match self.kind:
+            case "text":
+                return Text(text)
+            case "thinking":
+                return Thinking(text=text, signature=self.signature, id=self.id)
+            case "redacted":
+                return Thinking(redacted=text)
+            case "refusal":
+                return Refusal(text)
+            case "call":
+                return ToolCall(id=self.id or "", name=self.name or "", raw_arguments=text or "{}")
 
 
 def chunks_of(reply: Reply) -> list[Chunk]:
@@ -105,7 +149,9 @@ def _chunk_of(part: Part) -> Chunk | None:
     match part:
         case Text(text=text):
             return Chunk(text=text)
-        case Thinking(text=text, signature=signature, redacted=redacted):
-            return Chunk(thinking=text, signature=signature, redacted=redacted)
+        case Thinking(text=text, signature=signature, redacted=redacted, id=id):
+            return Chunk(thinking=text, signature=signature, redacted=redacted, thinking_id=id)
+        case Refusal(text=text):
+            return Chunk(refusal=text)
         case _:
             return None

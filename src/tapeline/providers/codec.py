@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from tapeline.errors import LLMError
-from tapeline.types import ChatRequest, Chunk, HttpRequest, Reply
+from tapeline.types import Capabilities, ChatRequest, Chunk, HttpRequest, Reply
 
 
 class StreamDecoder(Protocol):
@@ -34,6 +34,10 @@ class Codec(Protocol):
     """One provider's wire format."""
 
     provider: str
+
+    def capabilities(self, model: str) -> Capabilities:
+        """Return what is known of a model; for an unknown one, what the wire format can say."""
+        ...
 
     def encode_request(self, request: ChatRequest) -> HttpRequest: ...
 

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from tapeline.media import Image
 from tapeline.providers.anthropic import wire
 from tapeline.providers.bodies import dumps, parse
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.tools import arguments_as_object, arguments_as_text
-from tapeline.types import Image, Json, Part, Text, Thinking, ToolCall, ToolResult, user
+from tapeline.types import Json, Part, Text, Thinking, ToolCall, ToolResult, user
 
 KNOWN_BLOCKS = frozenset({"text", "thinking", "redacted_thinking", "tool_use"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapeline.providers.bedrock import errors, reply, request, stream
+from tapeline.types import Capabilities
 
 
 class BedrockCodec:
@@ -20,3 +21,6 @@ class BedrockCodec:
     decode_error = staticmethod(errors.decode_error)
     encode_error = staticmethod(errors.encode_error)
     error_type = staticmethod(errors.error_type)
+
+    def capabilities(self, model: str) -> Capabilities:
+        return Capabilities()

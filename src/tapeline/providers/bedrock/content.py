@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tapeline.media import Image
 from tapeline.providers.bedrock import wire
 from tapeline.providers.bodies import dumps, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.tools import arguments_as_object
-from tapeline.types import Image, Json, Part, Text, Thinking, ToolCall, ToolResult
+from tapeline.types import Json, Part, Text, Thinking, ToolCall, ToolResult
 
 # Decoding -----------------------------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+from tapeline.media import Image
 from tapeline.providers.bodies import dumps, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.ollama import wire
 from tapeline.providers.tools import arguments_as_object, arguments_as_text
-from tapeline.types import Image, Json, Message, Part, Text, Thinking, ToolCall
+from tapeline.types import Json, Message, Part, Text, Thinking, ToolCall
 
 # From the provider --------------------------------------------------------------------------------
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+from tapeline.media import Image
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.openai import wire
-from tapeline.types import Image, Json, Message, Part, Text, Thinking, ToolCall
+from tapeline.types import Json, Message, Part, Text, Thinking, ToolCall
 
 # Towards the provider -----------------------------------------------------------------------------
 
