@@ -13,11 +13,11 @@ TESTS = Path(__file__).parent
 SOURCE = TESTS.parent / "src" / "tapeline"
 
 RANKS = {
-    "errors": 0,
-    **dict.fromkeys(("media", "types", "clock"), 1),
+    **dict.fromkeys(("errors", "secret_shapes"), 0),
+    **dict.fromkeys(("media", "types", "clock", "validation"), 1),
     "latency": 2,
     **dict.fromkeys(("providers", "policies", "http"), 3),
-    **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured"), 4),
+    **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured", "tools"), 4),
     **dict.fromkeys(("client", "server"), 5),
     "scenarios": 6,
     "bench": 7,
@@ -30,9 +30,10 @@ STRANGERS = {("client", "cassettes"), ("latency", "types")}
 """Rooms that must not know each other, though their ranks would allow it."""
 
 KEEPERS = {
-    "asyncio": {"clock", "bench.runner"},
+    "asyncio": {"clock", "http", "bench.runner"},
     "pytest": {"pytest_plugin", "scenarios.pytest_items"},
     "httpx2": {"http", "cassettes", "scenarios", "bench"},
+    "httpcore2": {"http"},
     "socket": set(),
     "openai": {"http"},
     "anthropic": {"http"},
@@ -40,6 +41,7 @@ KEEPERS = {
     "botocore": {"http", "cassettes"},
     "vcr": {"cassettes"},
     "opentelemetry": {"telemetry"},
+    "jsonschema": {"validation"},
 }
 """Foreign package -> the only rooms and modules that may import it."""
 
@@ -50,6 +52,7 @@ TESTED_ELSEWHERE = {
     "cli.bench": "cli/test_bench_command.py",
     "cli.scenarios": "cli/test_scenarios_command.py",
     "cli.serve": "cli/test_serve_command.py",
+    "tools": "test_tool_functions.py",
 }
 """Module -> its tests, where they are not where they would be looked for."""
 
