@@ -17,7 +17,7 @@ RANKS = {
     **dict.fromkeys(("media", "types", "clock", "validation"), 1),
     "latency": 2,
     **dict.fromkeys(("providers", "policies", "http"), 3),
-    **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured", "tools"), 4),
+    **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured", "tools", "disk_cache"), 4),
     **dict.fromkeys(("client", "server"), 5),
     "scenarios": 6,
     "bench": 7,
