@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ScenarioError,
     )
     from tapeline.media import Audio, Document, Image
+    from tapeline.providers.mock import Mock
     from tapeline.registry import register_provider
     from tapeline.types import (
         CachePoint,
@@ -68,6 +69,7 @@ _HOMES = {
         "ScenarioError",
     ),
     "tapeline.media": ("Audio", "Document", "Image"),
+    "tapeline.providers.mock": ("Mock",),
     "tapeline.registry": ("register_provider",),
     "tapeline.types": (
         "CachePoint",
@@ -114,6 +116,7 @@ __all__ = [
     "InvalidCassetteError",
     "LLMError",
     "Message",
+    "Mock",
     "ModelInfo",
     "Refusal",
     "Reply",

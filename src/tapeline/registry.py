@@ -92,14 +92,17 @@ def _ollama(settings: Settings, clients: Clients, clock: Clock) -> Provider:
 
 
 def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
-    from tapeline.providers.mock import MockCodec, MockHandler
+    from tapeline.providers.mock import Mock, MockCodec
 
+    mock = Mock(calls_kept=0) if clients.client is None else clients.client
+    if not isinstance(mock, Mock):
+        raise ConfigError(f"client of the mock must be a tapeline.Mock, not {type(mock).__name__!r}")
     carrier = carriers.HttpxCarrier(
         base_url=settings.base_url or "http://mock.invalid/v1",
         timeout_s=settings.timeout_s,
         sign=carriers.bearer(None),
         http_client=clients.http_client,
-        transport=HandlerTransport(MockHandler(), clock),
+        transport=HandlerTransport(mock.on(clock), clock),
     )
     return Provider(codec=MockCodec(), carrier=carrier)
 

@@ -13,6 +13,7 @@ from tapeline.cassettes.fileformat import load
 from tapeline.client import chat_model
 from tapeline.clock import VirtualClock
 from tapeline.errors import CassetteError, CassetteMissError, ConfigError, ErrorCode, LLMError
+from tapeline.providers.mock import Mock
 from tapeline.scenarios import ScenarioFile, load_scenario, problems, run_target
 from tapeline.scenarios.outcome import Outcome
 from tapeline.server import Gateway
@@ -166,7 +167,8 @@ def test_problems_are_told_a_line_each(
 def echoing(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The URL of a gateway that repeats what it was told."""
     monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
-    with Gateway(chat_model("mock:echo")) as gateway:
+    mock = Mock(replies=lambda request: request.messages[-1].text)
+    with Gateway(chat_model("mock:echo", client=mock)) as gateway:
         yield f"{gateway.url}/v1"
 
 
