@@ -1,23 +1,18 @@
-"""Carriers: credentials, endpoints and signatures. The calls they carry are in tests/test_client.py."""
+"""Carriers: what a request is sent with. The calls they carry are in tests/client."""
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
 
+import httpx2
 import pytest
 
-from tapeline.errors import ConfigError
-from tapeline.http import carriers
-from tapeline.http.carriers import HttpxCarrier, bearer, bedrock_carrier, bedrock_endpoint, checked, sigv4
+from tapeline.clock import VirtualClock
+from tapeline.http.carriers import HttpxCarrier, bearer, headers_of_sdk, shortened, timeouts
+from tapeline.http.deadline import EXTENSION, Deadline
 from tapeline.types import HttpRequest
 
-URL = "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse"
-
-
-@pytest.fixture
-def aws_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
+URL = "http://host.test/v1/chat"
 
 
 @pytest.mark.parametrize(
@@ -31,86 +26,62 @@ def test_a_bearer_key_is_added_if_there_is_one(key: str | None, headers: dict[st
     assert given == {"a": "1"}
 
 
-@pytest.mark.usefixtures("aws_keys")
-@pytest.mark.parametrize(
-    ("region", "default", "endpoint"),
-    [
-        ("eu-west-1", None, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
-        ("cn-north-1", None, "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"),
-        ("us-gov-west-1", None, "https://bedrock-runtime.us-gov-west-1.amazonaws.com"),
-        (None, "us-east-1", "https://bedrock-runtime.us-east-1.amazonaws.com"),
-    ],
-)
-def test_endpoints_are_those_of_boto3(region: str | None, default: str | None, endpoint: str) -> None:
-    """Partitions included."""
-    assert bedrock_endpoint(region, default=default) == endpoint
+def test_an_sdk_is_asked_for_its_headers_once() -> None:
+    """At the first request, because SDKs are slow to import; marks that stand for no header are left out."""
+    built = []
+
+    def build() -> SimpleNamespace:
+        built.append("client")
+        return SimpleNamespace(
+            default_headers={"User-Agent": "sdk", "X-Left-Out": object()}, auth_headers={"X-Key": "k"}
+        )
+
+    sign = headers_of_sdk(build)
+    first, second = (sign("POST", URL, {"content-type": "a/b"}, b"") for _ in range(2))
+
+    assert first == second == {"user-agent": "sdk", "x-key": "k", "content-type": "a/b"}
+    assert built == ["client"]
 
 
-@pytest.mark.usefixtures("aws_keys")
-def test_the_region_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AWS_DEFAULT_REGION is the one boto3 reads; what is passed goes over it."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-
-    urls = [bedrock_endpoint(region, default="us-east-1") for region in (None, "eu-west-1")]
-
-    assert [url.split(".")[1] for url in urls] == ["eu-central-1", "eu-west-1"]
+def test_a_connection_is_not_waited_for_as_long_as_an_answer() -> None:
+    assert timeouts(600.0) == {"connect": 10.0, "read": 600.0, "write": 600.0, "pool": 600.0}
+    assert timeouts(2.0)["connect"] == 2.0
 
 
-def test_without_region_or_credentials_the_message_says_what_to_set() -> None:
-    with pytest.raises(ConfigError, match="set AWS_REGION or pass region="):
-        bedrock_endpoint(None, default=None)
-    with pytest.raises(
-        ConfigError, match="set AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID or an AWS profile"
-    ):
-        sigv4("us-east-1")
+def test_no_wait_is_longer_than_what_is_left_until_the_deadline() -> None:
+    clock = VirtualClock()
+    deadline = Deadline.after(5.0, clock)
+    clock.sleep(2.0)
+
+    assert shortened(timeouts(600.0), deadline) == {"connect": 3.0, "read": 3.0, "write": 3.0, "pool": 3.0}
 
 
-def authorization(carrier: HttpxCarrier) -> str:
-    request = HttpRequest(method="POST", path="/model/m/converse", headers={}, body=b"{}")
-    headers = {name.lower(): value for name, value in carrier._prepared(request)["headers"].items()}
-    return headers.get("authorization", "none").partition(" ")[0]
+def test_the_request_as_it_is_handed_on() -> None:
+    """URL, headers, body, bounds on its waits and its deadline; a redirect is nothing to follow."""
+    clock = VirtualClock()
+    sent: list[httpx2.Request] = []
 
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request)
+        return httpx2.Response(307, headers={"location": "http://elsewhere.test"})
 
-GATEWAY, AWS = "http://127.0.0.1:9000", "https://bedrock-runtime.us-east-1.amazonaws.com"
-SIGNING = {
-    "a key on the way to AWS": ({"api_key": "k", "base_url": AWS}, "Bearer"),
-    "a key on the way to a gateway": ({"api_key": "k", "base_url": GATEWAY}, "Bearer"),
-    "credentials for AWS": ({"base_url": AWS}, "AWS4-HMAC-SHA256"),
-    "credentials for a gateway": ({"base_url": GATEWAY}, "AWS4-HMAC-SHA256"),
-}
+    carrier = HttpxCarrier(
+        base_url="http://host.test/v1/",
+        timeout_s=9.0,
+        sign=bearer("k"),
+        http_client=httpx2.Client(transport=httpx2.MockTransport(answer), follow_redirects=True),
+    )
+    deadline = Deadline.after(5.0, clock)
+    request = HttpRequest(method="POST", path="/chat?a=1", headers={"x-own": "1"}, body=b'{"a":1}')
 
+    response = carrier.send(request, is_stream=False, deadline=deadline)
 
-@pytest.mark.usefixtures("aws_keys")
-@pytest.mark.parametrize(("options", "scheme"), SIGNING.values(), ids=SIGNING.keys())
-def test_a_key_goes_before_a_signature(options: dict[str, Any], scheme: str) -> None:
-    carrier = bedrock_carrier(**({"api_key": None, "region": "us-east-1", "timeout_s": 1.0} | options))
-
-    assert authorization(carrier) == scheme
-
-
-def test_a_gateway_of_your_own_needs_no_credentials() -> None:
-    """Nor a region: nothing is asked of AWS."""
-    carrier = bedrock_carrier(api_key=None, base_url=GATEWAY, region=None, timeout_s=1.0)
-
-    assert authorization(carrier) == "none"
-
-
-@pytest.mark.parametrize(
-    ("url", "is_aws"),
-    [
-        (AWS, True),
-        ("https://bedrock-runtime.cn-north-1.amazonaws.com.cn", True),
-        ("https://amazonaws.com.evil.example", False),
-        ("https://notamazonaws.com", False),
-        (GATEWAY, False),
-    ],
-)
-def test_what_belongs_to_aws(url: str, is_aws: bool) -> None:
-    """By the end of the host's name, not by its middle."""
-    assert carriers._is_aws(url) is is_aws
-
-
-def test_a_client_of_the_wrong_kind_is_named_with_the_right_one() -> None:
-    assert checked(3, int, "client") == 3
-    with pytest.raises(ConfigError, match=r"client is a builtins\.str, but this call needs a builtins\.int"):
-        checked("3", int, "client")
+    [seen] = sent
+    assert (response.status_code, str(seen.url)) == (307, "http://host.test/v1/chat?a=1")
+    assert (seen.headers["authorization"], seen.headers["x-own"], seen.content) == (
+        "Bearer k",
+        "1",
+        b'{"a":1}',
+    )
+    assert seen.extensions["timeout"] == {"connect": 5.0, "read": 5.0, "write": 5.0, "pool": 5.0}
+    assert seen.extensions[EXTENSION] is deadline

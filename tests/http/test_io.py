@@ -1,16 +1,23 @@
-"""The seam between the core and the network: driving coroutines without a loop, translating failures."""
+"""The seam between the core and the network: driving coroutines without a loop, bodies, many jobs."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncGenerator
+import gzip
+import threading
+import zlib
+from collections.abc import AsyncGenerator, Iterator
+from functools import partial
+from typing import Any
 
 import httpx2
 import pytest
 
-from tapeline.errors import CassetteMissError, ConfigError, ErrorCode, LLMError
-from tapeline.http.io import iterate_blocking, run_blocking, translated
+from tapeline.clock import SystemClock, VirtualClock
+from tapeline.errors import ErrorCode, LLMError
+from tapeline.http.deadline import Deadline
+from tapeline.http.io import AsyncIo, BlockingIo, Io, Received, iterate_blocking, run_blocking
+from tapeline.types import HttpRequest
 
 # Without an event loop ------------------------------------------------------------------------------
 
@@ -84,64 +91,136 @@ def test_a_generator_that_was_never_started_closes_quietly() -> None:
     assert log == []
 
 
-# Failures ---------------------------------------------------------------------------------------------
-
-FAILURES = [
-    (httpx2.ConnectError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (httpx2.ReadError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (httpx2.WriteError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (httpx2.RemoteProtocolError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (httpx2.ProxyError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (ssl.SSLError("x"), ErrorCode.NETWORK_ERROR, ErrorCode.NETWORK_ERROR),
-    (httpx2.ConnectTimeout("x"), ErrorCode.TIMEOUT, ErrorCode.STREAM_TIMEOUT),
-    (httpx2.ReadTimeout("x"), ErrorCode.TIMEOUT, ErrorCode.STREAM_TIMEOUT),
-    (httpx2.PoolTimeout("x"), ErrorCode.TIMEOUT, ErrorCode.STREAM_TIMEOUT),
-    (httpx2.DecodingError("x"), ErrorCode.MALFORMED_RESPONSE, ErrorCode.MALFORMED_RESPONSE),
-    (httpx2.InvalidURL("x"), ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_CONFIG),
-    (httpx2.UnsupportedProtocol("x"), ErrorCode.INVALID_CONFIG, ErrorCode.INVALID_CONFIG),
-]
+# Bodies -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("failure", "code", "code_in_stream"), FAILURES, ids=[type(failure[0]).__name__ for failure in FAILURES]
-)
-def test_each_failure_has_its_code(failure: Exception, code: ErrorCode, code_in_stream: ErrorCode) -> None:
-    """Before the answer and inside a stream; the failure itself is the cause."""
-    raised = []
-    for in_stream in (False, True):
-        with pytest.raises(LLMError) as caught, translated(in_stream=in_stream):
-            raise failure
-        raised.append(caught.value)
+class Waiting(httpx2.SyncByteStream, httpx2.AsyncByteStream):
+    """A body whose blocks each take a second."""
 
-    assert [error.code for error in raised] == [code, code_in_stream]
-    assert [error.__cause__ for error in raised] == [failure, failure]
-    assert raised[0].message == f"{type(failure).__name__}: {failure}"
+    def __init__(self, clock: VirtualClock, blocks: list[bytes]) -> None:
+        self._clock = clock
+        self._blocks = blocks
 
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self._clock.sleep(1.0)
+            yield block
 
-def wrapped_by_an_sdk(cause: Exception) -> Exception:
-    import openai
-
-    error = openai.APIConnectionError(request=httpx2.Request("POST", "http://host.test"))
-    error.__cause__ = cause
-    return error
+    async def __aiter__(self) -> AsyncGenerator[bytes, None]:
+        for block in self._blocks:
+            await self._clock.asleep(1.0)
+            yield block
 
 
-def test_what_an_sdk_wraps_is_looked_at_inside() -> None:
-    """Its own words ("Connection error.") say nothing; a tape's error comes out as it went in."""
-    reset, miss = httpx2.ReadError("reset by peer"), CassetteMissError("no match")
+class OneResponse:
+    """A carrier that always has the same response, whatever the deadline."""
 
-    with pytest.raises(LLMError, match="ReadError: reset by peer") as of_reset, translated():
-        raise wrapped_by_an_sdk(reset)
-    with pytest.raises(CassetteMissError) as of_miss, translated():
-        raise wrapped_by_an_sdk(miss)
+    base_url = "http://host.test"
 
-    assert of_reset.value.code is ErrorCode.NETWORK_ERROR
-    assert of_miss.value is miss
+    def __init__(self, clock: VirtualClock, blocks: list[bytes], **headers: str) -> None:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        self._response = httpx2.Response(200, headers=sent, stream=Waiting(clock, blocks))
+
+    def send(self, *_: Any, **__: Any) -> httpx2.Response:
+        return self._response
+
+    async def asend(self, *_: Any, **__: Any) -> httpx2.Response:
+        return self._response
+
+    def close(self) -> None: ...
+
+    async def aclose(self) -> None: ...
 
 
-@pytest.mark.parametrize("error", [ConfigError("x"), ValueError("x"), KeyboardInterrupt(), GeneratorExit()])
-def test_what_is_no_failure_of_the_network_passes(error: BaseException) -> None:
-    with pytest.raises(type(error)) as caught, translated():
-        raise error
+async def drained(received: Received) -> bytes:
+    return b"".join([block async for block in received.blocks()])
 
-    assert caught.value is error
+
+REQUEST = HttpRequest(method="POST", path="/", headers={}, body=b"{}")
+JSON = b'{"text": "' + b"a" * 100_000 + b'"}'
+ENCODINGS = {
+    "plain": (JSON, {}),
+    "gzip": (gzip.compress(JSON), {"content_encoding": "gzip"}),
+    "deflate": (zlib.compress(JSON), {"content_encoding": "deflate"}),
+    "unknown to us": (JSON, {"content_encoding": "identity"}),
+}
+
+
+@pytest.mark.parametrize(("body", "headers"), ENCODINGS.values(), ids=ENCODINGS.keys())
+def test_a_body_is_read_whole_or_block_by_block(body: bytes, headers: dict[str, str]) -> None:
+    """On both faces, whatever it was packed in, and cut anywhere."""
+    clock = VirtualClock()
+    blocks = [body[:1], body[1:20], body[20:]]
+
+    async def read(io: Io) -> tuple[bytes, bytes]:
+        whole = await io.send(OneResponse(clock, blocks, **headers), REQUEST, is_stream=False, deadline=None)
+        parts = await io.send(OneResponse(clock, blocks, **headers), REQUEST, is_stream=True, deadline=None)
+        return await whole.read(), await drained(parts)
+
+    assert run_blocking(read(BlockingIo(clock))) == (JSON, JSON)
+    assert clock.run(read(AsyncIo(clock))) == (JSON, JSON)
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["blocking", "asyncio"])
+def test_a_body_that_drips_ends_with_the_deadline(is_async: bool) -> None:
+    """Each byte resets a read timeout; only the deadline ends it, in both ways to read."""
+    clock = VirtualClock()
+    io: Io = AsyncIo(clock) if is_async else BlockingIo(clock)
+    codes = []
+
+    async def read() -> None:
+        for is_stream in (False, True):
+            deadline = Deadline.after(2.5, clock)
+            carrier = OneResponse(clock, [b"x"] * 100)
+            received = await io.send(carrier, REQUEST, is_stream=is_stream, deadline=deadline)
+            with pytest.raises(LLMError) as raised:
+                await (drained(received) if is_stream else received.read())
+            codes.append((raised.value.code, deadline.left_s()))
+
+    if is_async:
+        clock.run(read())
+    else:
+        run_blocking(read())
+
+    assert codes == [(ErrorCode.TIMEOUT, 0.0), (ErrorCode.STREAM_TIMEOUT, 0.0)]
+
+
+# Many jobs --------------------------------------------------------------------------------------------
+
+
+def test_jobs_run_side_by_side_up_to_a_limit() -> None:
+    """Six waits of a second, two at a time, take three seconds; results keep their order."""
+    clock = VirtualClock()
+    io = AsyncIo(clock)
+
+    async def job(number: int) -> int:
+        await io.sleep(1.0)
+        return number
+
+    results = clock.run(io.gather([partial(job, n) for n in range(6)], max_concurrency=2))
+
+    assert (results, clock.now_ns()) == ([0, 1, 2, 3, 4, 5], 3_000_000_000)
+
+
+def test_blocking_jobs_run_in_threads() -> None:
+    """Two jobs that wait for each other could not end one after the other."""
+    meeting = threading.Barrier(2, timeout=5.0)
+
+    async def job(number: int) -> int:
+        meeting.wait()
+        return number
+
+    gathered = BlockingIo(SystemClock()).gather([partial(job, n) for n in range(2)], max_concurrency=2)
+
+    assert run_blocking(gathered) == [0, 1]
+
+
+def test_blocking_jobs_on_a_virtual_clock_run_in_turn() -> None:
+    clock = VirtualClock()
+    io = BlockingIo(clock)
+
+    async def job(number: int) -> float:
+        await io.sleep(1.0)
+        return clock.now_ns() / 1e9
+
+    assert run_blocking(io.gather([partial(job, n) for n in range(3)], max_concurrency=3)) == [1.0, 2.0, 3.0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 from zlib import crc32
@@ -18,6 +18,7 @@ from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import SECRET_QUERY_KEYS, normal_url, without_accounts
 from tapeline.errors import CassetteError
 from tapeline.latency.pacing import IncomingRequest
+from tapeline.secret_shapes import SUSPECTS, without_secrets
 
 KEPT_HEADERS = re.compile(
     r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
@@ -30,23 +31,6 @@ SECRET_HEADERS = re.compile(
 SECRET_VARIABLES = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?")
 SHORTEST_SECRET = 8
 EVENT_STREAM = "application/vnd.amazon.eventstream"
-
-SUSPECTS: Mapping[str, re.Pattern[bytes]] = {
-    name: re.compile(pattern)
-    for name, pattern in {
-        "an OpenAI or Anthropic key": rb"\bsk-[A-Za-z0-9_-]{16,}",
-        "an AWS access key id": rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-        "a Bedrock API key": rb"\b(?:ABSK|bedrock-api-key-)[A-Za-z0-9+/=]{40,}",
-        "a Google API key": rb"\bAIza[0-9A-Za-z_-]{35}",
-        "a Groq key": rb"\bgsk_[A-Za-z0-9]{20,}",
-        "a Hugging Face token": rb"\bhf_[A-Za-z0-9]{30,}",
-        "a GitHub token": rb"\bgh[pousr]_[A-Za-z0-9]{30,}",
-        "a Slack token": rb"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
-        "a bearer token": rb"(?i)\bbearer\s+[A-Za-z0-9._~+/-]{20,}",
-        "a JSON web token": rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.",
-        "a private key": rb"-----BEGIN [A-Z ]*PRIVATE KEY-----",
-    }.items()
-}
 
 
 def redacted(interaction: Interaction) -> Interaction:
@@ -94,9 +78,7 @@ def _refusal(path: str, place: str, kind: str, size: int) -> CassetteError:
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a message without anything that is a secret or looks like one."""
     data = _clean(text.encode("utf-8", "replace"), [*secrets, *_environment_secrets()])
-    for pattern in SUSPECTS.values():
-        data = pattern.sub(b"[secret]", data)
-    return data.decode("utf-8", "replace")
+    return without_secrets(data.decode("utf-8", "replace"))
 
 
 # What is secret -----------------------------------------------------------------------------------------

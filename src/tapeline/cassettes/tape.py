@@ -110,6 +110,7 @@ class Tape:
             ),
             head_due_s=schedule.head_due_s,
             blocks=schedule.blocks,
+            is_replay=True,
         )
 
     def miss(self, request: IncomingRequest) -> CassetteMissError:

@@ -1,146 +1,52 @@
-"""Authenticated carriers: who signs a request and which client sends it.
+"""Carriers: they take an encoded request to a provider and bring back the response, its body unread.
 
-The official SDK clients carry OpenAI and Anthropic calls: keys, base URLs, Azure and Vertex variants,
-headers and pooling are theirs; the bytes in and out are ours (`client.post(..., content=, cast_to=
-httpx2.Response)`, their public way to undocumented endpoints). Bedrock and Ollama go over httpx2 as they
-are, signed by botocore where needed. SDKs are imported at the first call, not before.
+`HttpxCarrier` sends over httpx2, with headers that a `Sign` completes. `SDKCarrier` hands everything to
+an SDK client that the caller has built: Azure, Vertex, tokens that are renewed, middleware are its own.
 """
 
 from __future__ import annotations
 
-import os
+import inspect
+import json
 from collections.abc import Callable, Mapping
-from functools import cached_property
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any, Protocol, TypeAlias
 
 import httpx2
 
 from tapeline.errors import ConfigError
+from tapeline.http.clients import PerLoop, PerProcess, async_client, blocking_client, checked, wrong_client
+from tapeline.http.deadline import EXTENSION, Deadline
 from tapeline.types import HttpRequest
+
+CONNECT_S_LIMIT = 10.0
+"""A server that does not take a connection in this time will not take it later."""
 
 
 class Carrier(Protocol):
-    """Sends a request and returns the response, its body unread. Status errors are responses too."""
+    """Sends a request and returns the response. A status that means an error is a response too."""
 
     @property
     def base_url(self) -> str: ...
 
-    def send(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response: ...
+    def send(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response: ...
 
-    async def asend(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response: ...
+    async def asend(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response: ...
 
     def close(self) -> None: ...
 
     async def aclose(self) -> None: ...
 
 
-class SDKCarrier:
-    """Carries over an official SDK: the `openai` or the `anthropic` module, which are built alike."""
-
-    def __init__(
-        self,
-        load: Callable[[], Any],
-        client_names: tuple[str, str],
-        options: Mapping[str, Any],
-        client: Any = None,
-        http_client: Any = None,
-    ) -> None:
-        self._load = load
-        self._client_name, self._async_client_name = client_names
-        self._options = dict(options)
-        self._given = client
-        self._http_client = http_client
-
-    @property
-    def base_url(self) -> str:
-        known = self._given.base_url if self._given is not None else self._options.get("base_url")
-        return str(known or "")
-
-    @cached_property
-    def _module(self) -> Any:
-        return self._load()
-
-    @cached_property
-    def _client(self) -> Any:
-        return self._build(self._client_name, httpx2.Client)
-
-    @cached_property
-    def _async_client(self) -> Any:
-        return self._build(self._async_client_name, httpx2.AsyncClient)
-
-    def _build(self, class_name: str, http_class: type) -> Any:
-        wanted = getattr(self._module, class_name)
-        if self._given is not None:
-            return checked(self._given, wanted, "client")
-        http_client = checked(self._http_client, http_class, "http_client") if self._http_client else None
-        return wanted(**self._options, max_retries=0, http_client=http_client)
-
-    def send(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response:
-        try:
-            return self._client.post(request.path, **self._post_options(request, is_stream))  # type: ignore[no-any-return]
-        except self._module.APIStatusError as error:
-            return error.response  # type: ignore[no-any-return]
-
-    async def asend(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response:
-        try:
-            return await self._async_client.post(request.path, **self._post_options(request, is_stream))  # type: ignore[no-any-return]
-        except self._module.APIStatusError as error:
-            return error.response  # type: ignore[no-any-return]
-
-    def _post_options(self, request: HttpRequest, is_stream: bool) -> dict[str, Any]:
-        # Retries are ours (or attempts would multiply); APIs do not redirect, and keys must not follow.
-        options = {"max_retries": 0, "follow_redirects": False, "headers": dict(request.headers)}
-        return {
-            "content": request.body,
-            "cast_to": httpx2.Response,
-            "stream": is_stream,
-            "options": options,
-        }
-
-    def close(self) -> None:
-        if "_client" in self.__dict__ and self._given is None and self._http_client is None:
-            self._client.close()
-
-    async def aclose(self) -> None:
-        if "_async_client" in self.__dict__ and self._given is None and self._http_client is None:
-            await self._async_client.close()
-
-
-def openai_carrier(
-    *, api_key: str, base_url: str | None, timeout_s: float, client: Any = None, http_client: Any = None
-) -> SDKCarrier:
-    """Carry over the `openai` SDK."""
-
-    def load() -> Any:
-        import openai
-
-        return openai
-
-    options = {"api_key": api_key, "base_url": base_url, "timeout": timeout_s}
-    return SDKCarrier(load, ("OpenAI", "AsyncOpenAI"), options, client, http_client)
-
-
-def anthropic_carrier(
-    *, api_key: str, base_url: str | None, timeout_s: float, client: Any = None, http_client: Any = None
-) -> SDKCarrier:
-    """Carry over the `anthropic` SDK, its own OpenTelemetry spans off: the call has one of ours."""
-
-    def load() -> Any:
-        import anthropic
-
-        return anthropic
-
-    options = {"api_key": api_key, "base_url": base_url, "timeout": timeout_s, "open_telemetry": False}
-    return SDKCarrier(load, ("Anthropic", "AsyncAnthropic"), options, client, http_client)
-
-
-Sign = Callable[[str, str, dict[str, str], bytes], dict[str, str]]
+Sign: TypeAlias = Callable[[str, str, dict[str, str], bytes], Mapping[str, str]]
 """(method, url, headers, body) -> the headers with credentials."""
 
 
 class HttpxCarrier:
-    """Carries over httpx2, with headers that `sign` completes."""
+    """Carries over httpx2: the caller's client, or clients of its own."""
 
     def __init__(
         self,
@@ -152,143 +58,173 @@ class HttpxCarrier:
         transport: Any = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
-        self._timeout_s = timeout_s
+        self._timeouts = timeouts(timeout_s)
         self._sign = sign
-        self._given = http_client
-        self._transport = transport
+        self._is_given = http_client is not None
+        self._urls: dict[str, httpx2.URL] = {}
+        if self._is_given:
+            self._blocking = PerProcess(lambda: checked(http_client, httpx2.Client, "http_client"))
+            self._asyncio = PerLoop(lambda: checked(http_client, httpx2.AsyncClient, "http_client"))
+        else:
+            self._blocking = PerProcess(lambda: blocking_client(transport))
+            self._asyncio = PerLoop(lambda: async_client(transport))
 
-    @cached_property
-    def _client(self) -> httpx2.Client:
-        if self._given is not None:
-            return checked(self._given, httpx2.Client, "http_client")  # type: ignore[no-any-return]
-        return httpx2.Client(transport=self._transport)
+    def send(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response:
+        sent = self._prepared(request, deadline)
+        response: httpx2.Response = self._blocking.get().send(
+            sent, stream=True, auth=None, follow_redirects=False
+        )
+        return response
 
-    @cached_property
-    def _async_client(self) -> httpx2.AsyncClient:
-        if self._given is not None:
-            return checked(self._given, httpx2.AsyncClient, "http_client")  # type: ignore[no-any-return]
-        return httpx2.AsyncClient(transport=self._transport)
+    async def asend(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response:
+        sent = self._prepared(request, deadline)
+        response: httpx2.Response = await self._asyncio.get().send(
+            sent, stream=True, auth=None, follow_redirects=False
+        )
+        return response
 
-    def send(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response:
-        return self._client.send(
-            self._client.build_request(**self._prepared(request)), stream=True, follow_redirects=False
+    def _prepared(self, request: HttpRequest, deadline: Deadline | None) -> httpx2.Request:
+        url = self._urls.get(request.path)
+        if url is None:
+            url = self._urls[request.path] = httpx2.URL(self.base_url + request.path)
+        headers = {"content-type": "application/json", **request.headers}
+        extensions: dict[str, Any] = {"timeout": self._timeouts}
+        if deadline is not None:
+            extensions = {"timeout": shortened(self._timeouts, deadline), EXTENSION: deadline}
+        return httpx2.Request(
+            request.method,
+            url,
+            headers=self._sign(request.method, str(url), headers, request.body),
+            content=request.body,
+            extensions=extensions,
         )
 
-    async def asend(self, request: HttpRequest, *, is_stream: bool) -> httpx2.Response:
-        return await self._async_client.send(
-            self._async_client.build_request(**self._prepared(request)), stream=True, follow_redirects=False
-        )
+    def close(self) -> None:
+        if not self._is_given and (client := self._blocking.peek()) is not None:
+            client.close()
 
-    def _prepared(self, request: HttpRequest) -> dict[str, Any]:
-        url = self.base_url + request.path
-        headers = self._sign(
-            request.method, url, {"content-type": "application/json", **request.headers}, request.body
-        )
+    async def aclose(self) -> None:
+        if not self._is_given and (client := self._asyncio.peek()) is not None:
+            await client.aclose()
+
+
+class SDKCarrier:
+    """Carries over a client of the `openai` or the `anthropic` SDK, through its public `post`.
+
+    The client stays the caller's: it is not closed here.
+    """
+
+    def __init__(self, client: Any, *, module: Any, timeout_s: float) -> None:
+        self._client = client
+        self._module = module
+        self._timeout_s = timeout_s
+
+    @property
+    def base_url(self) -> str:
+        return str(getattr(self._client, "base_url", ""))
+
+    def send(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response:
+        client = self._checked(is_async=False)
+        try:
+            return client.post(request.path, **self._arguments(request, is_stream, deadline))  # type: ignore[no-any-return]
+        except self._module.APIStatusError as error:
+            return error.response  # type: ignore[no-any-return]
+
+    async def asend(
+        self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None
+    ) -> httpx2.Response:
+        client = self._checked(is_async=True)
+        try:
+            return await client.post(request.path, **self._arguments(request, is_stream, deadline))  # type: ignore[no-any-return]
+        except self._module.APIStatusError as error:
+            return error.response  # type: ignore[no-any-return]
+
+    def _checked(self, *, is_async: bool) -> Any:
+        """Return the client, if it is one of this SDK and of this face; Azure's and others count."""
+        vendor, found = self._module.__name__, type(self._client)
+        post = getattr(self._client, "post", None)
+        is_theirs = any(base.__module__.partition(".")[0] == vendor for base in found.__mro__)
+        if is_theirs and inspect.iscoroutinefunction(post) == is_async:
+            return self._client
+        name = found.__name__.removeprefix("Async") if is_theirs else "client"
+        wanted = f"{vendor}.{'Async' if is_async else ''}{name}"
+        raise ConfigError(wrong_client("client", found, wanted))
+
+    def _arguments(self, request: HttpRequest, is_stream: bool, deadline: Deadline | None) -> dict[str, Any]:
+        # Retries are ours (or attempts would multiply); APIs do not redirect, and keys must not follow.
+        options: dict[str, Any] = {
+            "max_retries": 0,
+            "follow_redirects": False,
+            "headers": dict(request.headers),
+        }
+        if deadline is not None:
+            options["timeout"] = min(self._timeout_s, deadline.left_s())
         return {
-            "method": request.method,
-            "url": url,
-            "headers": headers,
-            "content": request.body,
-            "timeout": self._timeout_s,
+            # Not as bytes: the clients of Azure and Vertex make the URL of the model in the body.
+            "body": json.loads(request.body),
+            "cast_to": httpx2.Response,
+            "stream": is_stream,
+            "options": options,
         }
 
     def close(self) -> None:
-        if "_client" in self.__dict__ and self._given is None:
-            self._client.close()
+        """Nothing: the client is the caller's."""
 
     async def aclose(self) -> None:
-        if "_async_client" in self.__dict__ and self._given is None:
-            await self._async_client.aclose()
+        """Nothing: the client is the caller's."""
 
 
-def ollama_carrier(
-    *, api_key: str | None, base_url: str, timeout_s: float, http_client: Any = None
-) -> HttpxCarrier:
-    """Carry to an Ollama server; the key is only for Ollama's cloud."""
-    return HttpxCarrier(base_url=base_url, timeout_s=timeout_s, sign=bearer(api_key), http_client=http_client)
+# Headers ----------------------------------------------------------------------------------------------
 
 
 def bearer(api_key: str | None) -> Sign:
     """Sign with a bearer key, or not at all."""
+    authorization = {"authorization": f"Bearer {api_key}"} if api_key else {}
 
-    def sign(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
-        return headers | ({"authorization": f"Bearer {api_key}"} if api_key else {})
+    def sign(method: str, url: str, headers: dict[str, str], body: bytes) -> Mapping[str, str]:
+        return headers | authorization
 
     return sign
 
 
-def bedrock_carrier(
-    *,
-    api_key: str | None,
-    base_url: str | None,
-    region: str | None,
-    timeout_s: float,
-    http_client: Any = None,
-) -> HttpxCarrier:
-    """Carry to Bedrock: a bearer key if there is one, else AWS credentials and SigV4.
+def headers_of_sdk(build: Callable[[], Any]) -> Sign:
+    """Sign with the headers that a client of a vendor's SDK would send: key, version, organisation.
 
-    A `base_url` outside AWS, or a client of your own, is a gateway: it is signed for only with
-    credentials from the environment, so that nothing asks the instance metadata service.
+    build: returns the SDK client. It is called at the first request, because SDKs are slow to import.
     """
-    is_gateway = http_client is not None or (base_url is not None and not _is_aws(base_url))
-    if api_key:
-        sign = bearer(api_key)
-    elif is_gateway and not os.environ.get("AWS_ACCESS_KEY_ID"):
-        sign = bearer(None)
-    else:
-        sign = sigv4(region)
-    return HttpxCarrier(
-        base_url=base_url or bedrock_endpoint(region, default="us-east-1" if is_gateway else None),
-        timeout_s=timeout_s,
-        sign=sign,
-        http_client=http_client,
-    )
+    known: dict[str, str] = {}
 
-
-def _is_aws(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host.endswith((".amazonaws.com", ".amazonaws.com.cn"))
-
-
-def bedrock_endpoint(region: str | None, *, default: str | None) -> str:
-    """Return the endpoint boto3 would use, partitions, FIPS and environment settings included."""
-    import boto3
-
-    session = boto3.Session()
-    found = region or session.region_name or default
-    if found is None:
-        raise ConfigError("bedrock: no region; set AWS_REGION or pass region=")
-    return str(session.client("bedrock-runtime", region_name=found).meta.endpoint_url)
-
-
-def sigv4(region: str | None) -> Sign:
-    """Sign with the AWS credentials boto3 finds, refreshed when they expire."""
-    import boto3
-    from botocore.auth import SigV4Auth
-    from botocore.awsrequest import AWSRequest
-
-    session = boto3.Session()
-    credentials = session.get_credentials()
-    if credentials is None:
-        raise ConfigError(
-            "bedrock: no credentials; set AWS_BEARER_TOKEN_BEDROCK, AWS_ACCESS_KEY_ID or an AWS profile"
-        )
-    signed_region = region or session.region_name or "us-east-1"
-
-    def sign(method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, str]:
-        request = AWSRequest(method=method, url=url, data=body, headers=headers)
-        SigV4Auth(credentials.get_frozen_credentials(), "bedrock", signed_region).add_auth(request)
-        return dict(request.headers.items())
+    def sign(method: str, url: str, headers: dict[str, str], body: bytes) -> Mapping[str, str]:
+        if not known:
+            client = build()
+            given = {**client.default_headers, **client.auth_headers}
+            # Some are marks that say "not this one".
+            known.update({name.lower(): value for name, value in given.items() if isinstance(value, str)})
+        return known | headers
 
     return sign
 
 
-def checked(value: Any, wanted: type, name: str) -> Any:
-    """Return `value` if it fits the face it is used on, the blocking or the asyncio one."""
-    if isinstance(value, wanted):
-        return value
-    raise ConfigError(
-        f"{name} is a {type(value).__module__}.{type(value).__name__}, but this call needs a "
-        f"{wanted.__module__}.{wanted.__name__}: generate and stream take the blocking one, "
-        "agenerate and astream the asyncio one"
-    )
+# Timeouts ---------------------------------------------------------------------------------------------
+
+
+def timeouts(timeout_s: float) -> dict[str, float]:
+    """Return the bounds on single waits, in seconds, as httpx2 wants them."""
+    return {
+        "connect": min(timeout_s, CONNECT_S_LIMIT),
+        "read": timeout_s,
+        "write": timeout_s,
+        "pool": timeout_s,
+    }
+
+
+def shortened(bounds: Mapping[str, float], deadline: Deadline) -> dict[str, float]:
+    """Return the bounds, none longer than what is left until the deadline."""
+    left_s = deadline.left_s()
+    return {name: min(bound_s, left_s) for name, bound_s in bounds.items()}

@@ -1,28 +1,33 @@
 """The two ways to do I/O, behind one face: what the client's core awaits.
 
 `BlockingIo` never suspends, so `run_blocking` can drive the core without an event loop; `AsyncIo` is
-asyncio. Transport failures are translated here, once, into LLMError.
+asyncio. Both keep a call's deadline, and read no body beyond what a client can bear.
 """
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Generator, Mapping
-from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from itertools import chain
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import httpx2
 
-from tapeline.clock import Clock
-from tapeline.errors import ErrorCode, LLMError
+from tapeline.clock import Clock, VirtualClock
 from tapeline.http.carriers import Carrier
+from tapeline.http.deadline import Deadline
+from tapeline.http.decoding import INFLATED, BoundedBody, inflater
+from tapeline.http.failures import translated
+from tapeline.http.transport import REPLAY_EXTENSION
 from tapeline.types import HttpRequest
 
 T = TypeVar("T")
 
 
 class Received(Protocol):
-    """A response whose body is still to come. Header names are lower case."""
+    """A response whose body is still to come. Header names are compared without case."""
 
     @property
     def status(self) -> int: ...
@@ -30,11 +35,17 @@ class Received(Protocol):
     @property
     def headers(self) -> Mapping[str, str]: ...
 
+    @property
+    def is_replay(self) -> bool: ...
+
     async def read(self) -> bytes: ...
 
-    def blocks(self) -> AsyncIterator[bytes]: ...
+    def blocks(self) -> AsyncGenerator[bytes, None]: ...
 
     async def close(self) -> None: ...
+
+
+Job: TypeAlias = Callable[[], Coroutine[Any, Any, T]]
 
 
 class Io(Protocol):
@@ -42,84 +53,84 @@ class Io(Protocol):
 
     clock: Clock
 
-    async def send(self, request: HttpRequest, *, is_stream: bool) -> Received: ...
+    async def send(
+        self, carrier: Carrier, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None
+    ) -> Received: ...
 
     async def sleep(self, delay_s: float) -> None: ...
+
+    async def gather(self, jobs: Sequence[Job[T]], *, max_concurrency: int) -> list[T]: ...
+
+
+# Blocking ---------------------------------------------------------------------------------------------
 
 
 class BlockingIo:
     """Blocks the thread. Its coroutines never suspend."""
 
-    def __init__(self, carrier: Carrier, clock: Clock) -> None:
-        self._carrier = carrier
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
 
-    async def send(self, request: HttpRequest, *, is_stream: bool) -> Received:
+    async def send(
+        self, carrier: Carrier, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None
+    ) -> Received:
         with translated():
-            return _BlockingReceived(self._carrier.send(request, is_stream=is_stream))
+            response = carrier.send(request, is_stream=is_stream, deadline=deadline)
+        return _BlockingReceived(response, deadline)
 
     async def sleep(self, delay_s: float) -> None:
         self.clock.sleep(delay_s)
 
+    async def gather(self, jobs: Sequence[Job[T]], *, max_concurrency: int) -> list[T]:
+        """Run the jobs in threads and return their results in order.
 
-class AsyncIo:
-    """Runs on asyncio."""
-
-    def __init__(self, carrier: Carrier, clock: Clock) -> None:
-        self._carrier = carrier
-        self.clock = clock
-
-    async def send(self, request: HttpRequest, *, is_stream: bool) -> Received:
-        with translated():
-            return _AsyncReceived(await self._carrier.asend(request, is_stream=is_stream))
-
-    async def sleep(self, delay_s: float) -> None:
-        await self.clock.asleep(delay_s)
+        On a virtual clock they run one after another: it is moved by whoever sleeps, and threads that
+        sleep at the same time would add up their waits in an order nobody can foresee.
+        """
+        if isinstance(self.clock, VirtualClock) or max_concurrency == 1 or len(jobs) < 2:
+            return [await job() for job in jobs]
+        with ThreadPoolExecutor(min(max_concurrency, len(jobs)), "tapeline") as pool:
+            return list(pool.map(lambda job: run_blocking(job()), jobs))
 
 
 class _BlockingReceived:
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, deadline: Deadline | None) -> None:
         self._response = response
+        self._deadline = deadline
         self.status = response.status_code
-        self.headers = response.headers  # httpx2 compares header names without case
+        self.headers = response.headers
+        self.is_replay: bool = response.extensions.get(REPLAY_EXTENSION, False)
 
     async def read(self) -> bytes:
+        body = BoundedBody()
         with translated():
-            return self._response.read()
+            for block in self._decoded():
+                body.add(block)
+        return body.whole()
 
-    async def blocks(self) -> AsyncIterator[bytes]:
-        response = self._response
-        source = response.iter_bytes() if "content-encoding" in self.headers else response.iter_raw()
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
         with translated(in_stream=True):
-            for block in source:
+            for block in self._decoded():
                 yield block
+
+    def _decoded(self) -> Iterator[bytes]:
+        encoding = self.headers.get("content-encoding")
+        is_left_to_client = encoding is not None and encoding not in INFLATED
+        blocks = self._response.iter_bytes() if is_left_to_client else self._response.iter_raw()
+        if self._deadline is not None:
+            blocks = self._in_time(blocks, self._deadline)
+        return chain.from_iterable(map(inflater(), blocks)) if encoding in INFLATED else blocks
+
+    @staticmethod
+    def _in_time(blocks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
+        """Look at the clock between blocks too, for transports that do not know of deadlines."""
+        for block in blocks:
+            yield block
+            if deadline.left_s() <= 0:
+                raise TimeoutError("the deadline of the call has passed")
 
     async def close(self) -> None:
         self._response.close()
-
-
-class _AsyncReceived:
-    def __init__(self, response: httpx2.Response) -> None:
-        self._response = response
-        self.status = response.status_code
-        self.headers = response.headers
-
-    async def read(self) -> bytes:
-        with translated():
-            return await self._response.aread()
-
-    async def blocks(self) -> AsyncIterator[bytes]:
-        response = self._response
-        source = response.aiter_bytes() if "content-encoding" in self.headers else response.aiter_raw()
-        with translated(in_stream=True):
-            async for block in source:
-                yield block
-
-    async def close(self) -> None:
-        await self._response.aclose()
-
-
-# Driving the core without an event loop -------------------------------------------------------------
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -144,41 +155,84 @@ def iterate_blocking(generator: AsyncGenerator[T, None]) -> Generator[T, None, N
         run_blocking(generator.aclose())
 
 
-# Failures -------------------------------------------------------------------------------------------
+# Asyncio ----------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def translated(*, in_stream: bool = False) -> Generator[None, None, None]:
-    """Turn what a transport or an SDK raises into LLMError, its cause kept."""
-    try:
-        yield
-    except LLMError:
-        raise
-    except Exception as error:
-        failure = root_failure(error)
-        if isinstance(failure, LLMError):
-            raise failure from None  # a tape's own error, wrapped by an SDK on the way
-        code = code_of_failure(failure, in_stream=in_stream)
-        if code is None:
-            raise
-        raise LLMError(f"{type(failure).__name__}: {failure}", code=code) from error
+class AsyncIo:
+    """Runs on asyncio."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+
+    async def send(
+        self, carrier: Carrier, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None
+    ) -> Received:
+        with translated():
+            async with _until(deadline):
+                response = await carrier.asend(request, is_stream=is_stream, deadline=deadline)
+        return _AsyncReceived(response, deadline)
+
+    async def sleep(self, delay_s: float) -> None:
+        await self.clock.asleep(delay_s)
+
+    async def gather(self, jobs: Sequence[Job[T]], *, max_concurrency: int) -> list[T]:
+        """Run the jobs as tasks and return their results in order. If one fails, the others are cancelled."""
+        places = asyncio.Semaphore(max_concurrency)
+
+        async def in_place(job: Job[T]) -> T:
+            async with places:
+                return await job()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(in_place(job)) for job in jobs]
+        return [task.result() for task in tasks]
 
 
-def root_failure(error: Exception) -> Exception:
-    """Return the transport's own exception below what an SDK wrapped around it."""
-    cause = error.__cause__
-    module = type(error).__module__.partition(".")[0]
-    return cause if module in {"openai", "anthropic"} and isinstance(cause, Exception) else error
+class _AsyncReceived:
+    def __init__(self, response: httpx2.Response, deadline: Deadline | None) -> None:
+        self._response = response
+        self._deadline = deadline
+        self.status = response.status_code
+        self.headers = response.headers
+        self.is_replay: bool = response.extensions.get(REPLAY_EXTENSION, False)
+
+    async def read(self) -> bytes:
+        body = BoundedBody()
+        with translated():
+            async with _until(self._deadline), aclosing(self._decoded()) as blocks:
+                async for block in blocks:
+                    body.add(block)
+        return body.whole()
+
+    async def blocks(self) -> AsyncGenerator[bytes, None]:
+        with translated(in_stream=True):
+            async with aclosing(self._decoded()) as blocks:
+                while True:
+                    async with _until(self._deadline):
+                        block = await anext(blocks, None)
+                    if block is None:
+                        return
+                    yield block
+
+    async def _decoded(self) -> AsyncGenerator[bytes, None]:
+        encoding = self.headers.get("content-encoding")
+        is_left_to_client = encoding is not None and encoding not in INFLATED
+        blocks = self._response.aiter_bytes() if is_left_to_client else self._response.aiter_raw()
+        inflated = inflater() if encoding in INFLATED else None
+        async for block in blocks:
+            if inflated is None:
+                yield block
+                continue
+            for piece in inflated(block):
+                yield piece
+
+    async def close(self) -> None:
+        await self._response.aclose()
 
 
-def code_of_failure(error: Exception, *, in_stream: bool) -> ErrorCode | None:
-    """Return the code of a transport's exception; None if it is not one."""
-    if isinstance(error, (httpx2.InvalidURL, httpx2.UnsupportedProtocol)):
-        return ErrorCode.INVALID_CONFIG  # first: one of them passes for a TransportError
-    if isinstance(error, httpx2.TimeoutException):
-        return ErrorCode.STREAM_TIMEOUT if in_stream else ErrorCode.TIMEOUT
-    if isinstance(error, httpx2.DecodingError):
-        return ErrorCode.MALFORMED_RESPONSE
-    if isinstance(error, (httpx2.TransportError, ssl.SSLError)):
-        return ErrorCode.NETWORK_ERROR
-    return None
+def _until(deadline: Deadline | None) -> AbstractAsyncContextManager[Any]:
+    """Return the context in which a wait ends with the deadline, if there is one."""
+    return _FOREVER if deadline is None else asyncio.timeout(deadline.left_s())
+
+
+_FOREVER = nullcontext()

@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 
 from tapeline.clock import Clock
+from tapeline.http.deadline import EXTENSION, Deadline
 from tapeline.latency.pacing import (
     Handler,
     IncomingRequest,
@@ -22,6 +23,10 @@ from tapeline.latency.pacing import (
     deliver,
     left_s,
 )
+
+
+REPLAY_EXTENSION = "tapeline_replay"
+"""Of a response: whether it comes off a tape."""
 
 
 class HandlerTransport(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
@@ -80,19 +85,23 @@ def _response(request: Any, response: ScheduledResponse, stream: Any, module: An
         response.status,
         headers=list(response.headers),
         stream=stream,
-        extensions={"http_version": b"HTTP/1.1", "reason_phrase": response.reason.encode("ascii", "replace")},
+        extensions={
+            "http_version": b"HTTP/1.1",
+            "reason_phrase": response.reason.encode("ascii", "replace"),
+            REPLAY_EXTENSION: response.is_replay,
+        },
         request=request,
     )
 
 
 def timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], None]:
-    """Return what raises `module.ReadTimeout` for a wait longer than the request's read timeout.
+    """Return what raises `module.ReadTimeout` for a wait longer than the request bears.
 
     It raises when the timeout has passed, as a socket would: giving up takes time too.
     """
-    limit_s = _read_timeout_s(request)
 
     def check(wait_s: float) -> None:
+        limit_s = _patience_s(request)
         if wait_s > limit_s:
             clock.sleep(limit_s)
             raise module.ReadTimeout(f"no byte for {limit_s:g} s", request=request)
@@ -102,9 +111,9 @@ def timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], 
 
 def async_timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], Awaitable[None]]:
     """`timeout_guard` for asyncio."""
-    limit_s = _read_timeout_s(request)
 
     async def check(wait_s: float) -> None:
+        limit_s = _patience_s(request)
         if wait_s > limit_s:
             await clock.asleep(limit_s)
             raise module.ReadTimeout(f"no byte for {limit_s:g} s", request=request)
@@ -112,9 +121,12 @@ def async_timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[fl
     return check
 
 
-def _read_timeout_s(request: Any) -> float:
+def _patience_s(request: Any) -> float:
+    """Return how long to wait for the next byte: the read timeout, or until the deadline of the call."""
     limit_s: float | None = request.extensions.get("timeout", {}).get("read")
-    return math.inf if limit_s is None else limit_s
+    deadline: Deadline | None = request.extensions.get(EXTENSION)
+    patience_s = math.inf if limit_s is None else limit_s
+    return patience_s if deadline is None else min(patience_s, deadline.left_s())
 
 
 @cache

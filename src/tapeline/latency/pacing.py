@@ -35,13 +35,14 @@ class RecordedTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledResponse:
-    """A response with the times at which its parts arrive."""
+    """A response with the times at which its parts arrive. is_replay: whether it comes off a tape."""
 
     status: int
     reason: str
     headers: tuple[tuple[str, str], ...]
     head_due_s: float
     blocks: Sequence[DueBlock]
+    is_replay: bool = False
 
 
 class Schedule(NamedTuple):

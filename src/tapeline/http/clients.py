@@ -1,0 +1,94 @@
+"""The httpx2 clients that calls go over: one for all threads, and one for each event loop.
+
+Connections of asyncio belong to the loop they were opened on, and sockets must not be shared with a
+forked process: both get a client of their own, so that a model can be used anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+from urllib.request import getproxies
+from weakref import WeakKeyDictionary
+
+import httpx2
+
+from tapeline.errors import ConfigError
+from tapeline.http.deadline import DeadlineTransport
+
+LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=5.0)
+"""Those of the vendors' SDKs: the pool must not be what limits concurrency."""
+
+C = TypeVar("C")
+"""A client: an httpx2 one, or a vendor's around it."""
+
+
+def blocking_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
+    """Return a client for threads. Its deadlines hold inside a read too, unless a proxy is set."""
+    if transport is None and getproxies():
+        return httpx2.Client(limits=LIMITS)  # a transport of our own would bypass the proxy
+    return httpx2.Client(transport=transport or DeadlineTransport(limits=LIMITS))
+
+
+def async_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
+    """Return a client for one event loop."""
+    return httpx2.AsyncClient(transport=transport, limits=LIMITS)
+
+
+class PerProcess(Generic[C]):
+    """Builds a client when it is first needed in a process."""
+
+    def __init__(self, build: Callable[[], C]) -> None:
+        self._build = build
+        self._lock = threading.Lock()
+        self._client: C | None = None
+        self._pid = 0
+
+    def get(self) -> C:
+        client = self._client
+        if client is not None and self._pid == os.getpid():
+            return client
+        with self._lock:
+            if self._client is None or self._pid != os.getpid():
+                self._client, self._pid = self._build(), os.getpid()
+            return self._client
+
+    def peek(self) -> C | None:
+        """Return the client if there is one."""
+        return self._client
+
+
+class PerLoop(Generic[C]):
+    """Builds a client when it is first needed on an event loop."""
+
+    def __init__(self, build: Callable[[], C]) -> None:
+        self._build = build
+        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, C] = WeakKeyDictionary()
+
+    def get(self) -> C:
+        loop = asyncio.get_running_loop()
+        client = self._clients.get(loop)
+        if client is None:
+            client = self._clients[loop] = self._build()
+        return client
+
+    def peek(self) -> C | None:
+        """Return the client of the running loop if there is one."""
+        return self._clients.get(asyncio.get_running_loop())
+
+
+def checked(value: Any, wanted: type, name: str) -> Any:
+    """Return `value` if it fits the face it is used on, the blocking or the asyncio one."""
+    if isinstance(value, wanted):
+        return value
+    raise ConfigError(wrong_client(name, type(value), f"{wanted.__module__}.{wanted.__name__}"))
+
+
+def wrong_client(name: str, found: type, wanted: str) -> str:
+    return (
+        f"{name} is a {found.__module__}.{found.__name__}, but this call needs a {wanted}: generate and "
+        "stream take the blocking one, agenerate and astream the asyncio one"
+    )

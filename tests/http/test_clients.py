@@ -1,0 +1,76 @@
+"""Clients: one for all threads of a process, one for each event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+
+from tapeline.errors import ConfigError
+from tapeline.http.clients import PerLoop, PerProcess, blocking_client, checked
+from tapeline.http.deadline import DeadlineTransport
+
+
+def test_all_threads_share_one_client() -> None:
+    built: list[object] = []
+
+    def build() -> object:
+        built.append(object())
+        return built[-1]
+
+    clients = PerProcess(build)
+    with ThreadPoolExecutor(8) as pool:
+        seen = {id(client) for client in pool.map(lambda _: clients.get(), range(64))}
+
+    assert (len(seen), len(built)) == (1, 1)
+
+
+def test_a_forked_process_gets_a_client_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that read from one socket would each get half of both answers."""
+    clients = PerProcess(object)
+    before, pid = clients.get(), os.getpid()
+
+    monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+
+    assert clients.get() is clients.get() is not before
+
+
+def test_each_event_loop_gets_a_client_of_its_own() -> None:
+    """Connections belong to the loop that opened them."""
+    clients = PerLoop(object)
+
+    async def main() -> tuple[object, object, object]:
+        return clients.peek(), clients.get(), clients.get()
+
+    (none, first, again), (_, second, _) = asyncio.run(main()), asyncio.run(main())
+
+    assert none is None
+    assert first is again is not second
+
+
+def test_a_client_is_built_when_it_is_needed() -> None:
+    assert PerProcess(object).peek() is None
+
+
+@pytest.mark.parametrize(("proxy", "is_own"), [(None, True), ("http://proxy.test:3128", False)])
+def test_a_proxy_is_not_bypassed(monkeypatch: pytest.MonkeyPatch, proxy: str | None, is_own: bool) -> None:
+    """httpx2 heeds the environment only where it builds the transport itself."""
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    if proxy:
+        monkeypatch.setenv("https_proxy", proxy)
+
+    with blocking_client() as client:
+        assert isinstance(client._transport, DeadlineTransport) is is_own
+
+
+def test_a_client_of_the_wrong_kind_is_named_with_the_right_one() -> None:
+    client = httpx2.Client()
+
+    assert checked(client, httpx2.Client, "http_client") is client
+    with pytest.raises(ConfigError, match=r"http_client is a builtins\.str, but this call needs a httpx2\."):
+        checked("3", httpx2.Client, "http_client")
