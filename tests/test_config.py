@@ -169,7 +169,7 @@ def test_a_wrong_setting_is_named_with_its_origin(arguments: dict[str, Any], mes
 def test_the_origin_is_where_the_value_was_taken_from(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not where another value of that name was overruled."""
     monkeypatch.setenv("OPENAI_BASE_URL", "nowhere")
-    with pytest.raises(ConfigError, match="base_url, from the environment"):
+    with pytest.raises(ConfigError, match="base_url, from the variable OPENAI_BASE_URL"):
         load_settings("openai", {})
 
     write(folder, '[providers.openai]\nbase_url = "elsewhere"\n')

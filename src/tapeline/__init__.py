@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeline.cassettes import use_cassette
-    from tapeline.client import LLM, chat_model
+    from tapeline.client import LLM, ToolRun, chat_model
     from tapeline.clock import Clock, SystemClock, VirtualClock
+    from tapeline.disk_cache import DiskCache
     from tapeline.errors import (
         CassetteError,
         CassetteMissError,
@@ -27,8 +28,22 @@ if TYPE_CHECKING:
         ScenarioError,
     )
     from tapeline.media import Audio, Document, Image
+    from tapeline.policies.breaker import CircuitBreaker
+    from tapeline.policies.cache import MemoryCache
+    from tapeline.policies.pricing import Price
+    from tapeline.policies.ratelimit import RateLimit, RateLimiter
+    from tapeline.policies.retry import RetryBudget, RetryPolicy
+    from tapeline.policies.routing import (
+        CapabilityRoute,
+        ChainedRoute,
+        CostRoute,
+        LatencyRoute,
+        OrderedRoute,
+        PromptSizeRoute,
+    )
     from tapeline.providers.mock import Mock
     from tapeline.registry import register_provider
+    from tapeline.tools import tool
     from tapeline.types import (
         CachePoint,
         Capabilities,
@@ -57,7 +72,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tapeline.cassettes": ("use_cassette",),
-    "tapeline.client": ("LLM", "chat_model"),
+    "tapeline.client": ("LLM", "ToolRun", "chat_model"),
     "tapeline.clock": ("Clock", "SystemClock", "VirtualClock"),
     "tapeline.errors": (
         "CassetteError",
@@ -71,6 +86,27 @@ _HOMES = {
     "tapeline.media": ("Audio", "Document", "Image"),
     "tapeline.providers.mock": ("Mock",),
     "tapeline.registry": ("register_provider",),
+    "tapeline.policies.breaker": ("CircuitBreaker",),
+    "tapeline.policies.cache": ("MemoryCache",),
+    "tapeline.disk_cache": ("DiskCache",),
+    "tapeline.policies.pricing": ("Price",),
+    "tapeline.policies.ratelimit": (
+        "RateLimit",
+        "RateLimiter",
+    ),
+    "tapeline.policies.retry": (
+        "RetryBudget",
+        "RetryPolicy",
+    ),
+    "tapeline.policies.routing": (
+        "CapabilityRoute",
+        "ChainedRoute",
+        "CostRoute",
+        "LatencyRoute",
+        "OrderedRoute",
+        "PromptSizeRoute",
+    ),
+    "tapeline.tools": ("tool",),
     "tapeline.types": (
         "CachePoint",
         "Capabilities",
@@ -102,12 +138,17 @@ __all__ = [
     "Audio",
     "CachePoint",
     "Capabilities",
+    "CapabilityRoute",
     "CassetteError",
     "CassetteMissError",
+    "ChainedRoute",
     "ChatModel",
     "Chunk",
+    "CircuitBreaker",
     "Clock",
     "ConfigError",
+    "CostRoute",
+    "DiskCache",
     "Document",
     "ErrorCode",
     "Health",
@@ -115,11 +156,20 @@ __all__ = [
     "Image",
     "InvalidCassetteError",
     "LLMError",
+    "LatencyRoute",
+    "MemoryCache",
     "Message",
     "Mock",
     "ModelInfo",
+    "OrderedRoute",
+    "Price",
+    "PromptSizeRoute",
+    "RateLimit",
+    "RateLimiter",
     "Refusal",
     "Reply",
+    "RetryBudget",
+    "RetryPolicy",
     "ScenarioError",
     "SystemClock",
     "Text",
@@ -128,12 +178,14 @@ __all__ = [
     "Tool",
     "ToolCall",
     "ToolResult",
+    "ToolRun",
     "Usage",
     "VirtualClock",
     "assistant",
     "chat_model",
     "register_provider",
     "system",
+    "tool",
     "tool_result",
     "use_cassette",
     "user",

@@ -22,6 +22,7 @@ CONFIG_FILE = "tapeline.toml"
 
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"},
+    "openai-responses": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"},
     "anthropic": {"api_key": "ANTHROPIC_API_KEY", "base_url": "ANTHROPIC_BASE_URL"},
     "bedrock": {
         "api_key": "AWS_BEARER_TOKEN_BEDROCK",
@@ -34,7 +35,11 @@ ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
 
 
 class Settings(BaseModel):
-    """How to reach one provider. Durations are seconds."""
+    """How to reach one provider. Durations are seconds.
+
+    timeout_s bounds each silence, until the answer begins and then between its parts; deadline_s bounds a
+    call with all its tries and waits.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -42,6 +47,7 @@ class Settings(BaseModel):
     base_url: str | None = None
     region: str | None = None
     timeout_s: float = Field(default=600.0, gt=0)
+    deadline_s: float | None = Field(default=None, gt=0)
     max_retries: int = Field(default=2, ge=0, le=20)
     max_tokens: int | None = Field(default=None, gt=0)
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -94,20 +100,22 @@ class Settings(BaseModel):
 
 def load_settings(provider: str, arguments: Mapping[str, Any]) -> Settings:
     """Merge and validate the settings of `provider`. Raises ConfigError."""
-    sources = [
-        ("the environment", from_environment(provider)),
-        (CONFIG_FILE, from_file(provider)),
-        ("the arguments", {name: value for name, value in arguments.items() if value is not None}),
-    ]
-    merged: dict[str, Any] = {}
-    origin: dict[str, str] = {}
-    for name, values in sources:
-        merged |= values
-        origin |= dict.fromkeys(values, name)
+    given = {name: value for name, value in arguments.items() if value is not None}
+    merged = {**from_environment(provider), **from_file(provider), **given}
+    origin = found_settings(provider) | dict.fromkeys(given, "the arguments")
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(f"{provider}: {_explained(error, origin)}") from None
+
+
+def found_settings(provider: str) -> dict[str, str]:
+    """Return which settings of a provider are found, and where: never their values. Raises ConfigError."""
+    variables = ENVIRONMENT.get(provider, {})
+    return {
+        **{setting: f"the variable {variables[setting]}" for setting in from_environment(provider)},
+        **dict.fromkeys(from_file(provider), CONFIG_FILE),
+    }
 
 
 def _explained(error: ValidationError, origin: Mapping[str, str]) -> str:

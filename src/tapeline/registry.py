@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias
 
 from tapeline.clock import Clock
 from tapeline.config import Settings, required_key
-from tapeline.errors import ConfigError, ErrorCode
-from tapeline.http import carriers
-from tapeline.http.carriers import Carrier
+from tapeline.errors import RETRYABLE, ConfigError, ErrorCode
+from tapeline.http import vendors
+from tapeline.http.carriers import Carrier, HttpxCarrier, bearer
 from tapeline.http.transport import HandlerTransport
+from tapeline.policies.retry import RetryPolicy
 from tapeline.providers.codec import Codec
 
 ENTRY_POINT_GROUP = "tapeline.providers"
@@ -33,10 +34,11 @@ class Clients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A wire format and the way to send it."""
+    """A wire format, the way to send it, and which failures are worth another try unless a caller says."""
 
     codec: Codec
     carrier: Carrier
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
 
 ProviderFactory: TypeAlias = Callable[[Settings, Clients, Clock], Provider]
@@ -45,13 +47,19 @@ ProviderFactory: TypeAlias = Callable[[Settings, Clients, Clock], Provider]
 def _openai(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.openai import OpenAICodec
 
-    return _over_sdk(OpenAICodec(), carriers.openai_carrier, settings, clients)
+    return _over_sdk(OpenAICodec(), vendors.openai_carrier, settings, clients)
+
+
+def _openai_responses(settings: Settings, clients: Clients, clock: Clock) -> Provider:
+    from tapeline.providers.openai_responses import OpenAIResponsesCodec
+
+    return _over_sdk(OpenAIResponsesCodec(), vendors.openai_carrier, settings, clients)
 
 
 def _anthropic(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.anthropic import AnthropicCodec
 
-    return _over_sdk(AnthropicCodec(), carriers.anthropic_carrier, settings, clients)
+    return _over_sdk(AnthropicCodec(), vendors.anthropic_carrier, settings, clients)
 
 
 def _over_sdk(codec: Codec, carry: Callable[..., Carrier], settings: Settings, clients: Clients) -> Provider:
@@ -69,7 +77,7 @@ def _over_sdk(codec: Codec, carry: Callable[..., Carrier], settings: Settings, c
 def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.bedrock import BedrockCodec
 
-    carrier = carriers.bedrock_carrier(
+    carrier = vendors.bedrock_carrier(
         api_key=settings.key,
         base_url=settings.base_url,
         region=settings.region,
@@ -82,13 +90,15 @@ def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
 def _ollama(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.ollama import OllamaCodec
 
-    carrier = carriers.ollama_carrier(
+    carrier = vendors.ollama_carrier(
         api_key=settings.key,
         base_url=settings.base_url or "http://127.0.0.1:11434",
         timeout_s=settings.timeout_s,
         http_client=clients.http_client,
     )
-    return Provider(codec=OllamaCodec(), carrier=carrier)
+    # A server of your own that is too slow is still at work, and would queue the same work once more.
+    retry = RetryPolicy(codes=RETRYABLE - {ErrorCode.TIMEOUT})
+    return Provider(codec=OllamaCodec(), carrier=carrier, retry=retry)
 
 
 def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
@@ -97,10 +107,10 @@ def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     mock = Mock(calls_kept=0) if clients.client is None else clients.client
     if not isinstance(mock, Mock):
         raise ConfigError(f"client of the mock must be a tapeline.Mock, not {type(mock).__name__!r}")
-    carrier = carriers.HttpxCarrier(
+    carrier = HttpxCarrier(
         base_url=settings.base_url or "http://mock.invalid/v1",
         timeout_s=settings.timeout_s,
-        sign=carriers.bearer(None),
+        sign=bearer(None),
         http_client=clients.http_client,
         transport=HandlerTransport(mock.on(clock), clock),
     )
@@ -109,6 +119,7 @@ def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
 
 _PROVIDERS: dict[str, ProviderFactory] = {
     "openai": _openai,
+    "openai-responses": _openai_responses,
     "anthropic": _anthropic,
     "bedrock": _bedrock,
     "ollama": _ollama,

@@ -1,0 +1,119 @@
+"""How calls are made: where they may go, under which policies, and what is done with each answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from tapeline import structured
+from tapeline.client.options import checked, fitted
+from tapeline.client.stored import key_of
+from tapeline.client.target import Target
+from tapeline.clock import Clock
+from tapeline.errors import ErrorCode, LLMError
+from tapeline.http.deadline import Deadline
+from tapeline.policies.cache import ResponseCache
+from tapeline.policies.pricing import Price, cost_usd
+from tapeline.policies.routing import LearningRoute, Route, RouteTarget
+from tapeline.secret_shapes import without_secrets
+from tapeline.types import ChatRequest, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A request to whichever target, and the schema its answer must fit, as the caller gave it."""
+
+    request: ChatRequest
+    schema: Any = None
+
+    def to(self, target: Target) -> ChatRequest:
+        """Return the request as this target is asked: with its model, in its way to follow a schema."""
+        request = self.request
+        if request.model != target.model:
+            request = fitted(replace(request, model=target.model), target.capabilities)
+        if self.schema is None:
+            return request
+        return structured.prepared(request, self.schema, target.capabilities)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Core:
+    """The targets of a model, the first one first, and the policies of its calls.
+
+    deadline_s: how long a call may take in all. prices: "provider:model" -> a price that wins over the lists.
+    """
+
+    targets: tuple[Target, ...]
+    route: Route | None = None
+    cache: ResponseCache | None = None
+    deadline_s: float | None = None
+    prices: Mapping[str, Price] = field(default_factory=dict)
+    random: Random = field(default_factory=Random)
+
+    @property
+    def primary(self) -> Target:
+        return self.targets[0]
+
+    def check(self, question: Question) -> None:
+        """Raise ConfigError if the first target does not take all of it; the others take what they can."""
+        checked(question.to(self.primary), self.primary.name, self.primary.capabilities)
+
+    def deadline(self, clock: Clock) -> Deadline | None:
+        """Return the deadline of a call that begins now."""
+        return None if self.deadline_s is None else Deadline.after(self.deadline_s, clock)
+
+    def cache_key(self, question: Question) -> str:
+        """Return what the answer of the first target is kept under."""
+        return key_of(self.primary, self.primary.codec.encode_request(question.to(self.primary)))
+
+    def ordered(self, request: ChatRequest) -> Sequence[Target]:
+        """Return the targets in the order in which to try them."""
+        if self.route is None or len(self.targets) == 1:
+            return self.targets
+        known = [
+            RouteTarget(
+                name=target.name,
+                provider=target.codec.provider,
+                model=target.model,
+                capabilities=target.capabilities,
+            )
+            for target in self.targets
+        ]
+        order = self.route.order(request, known)
+        if not order:
+            raise LLMError(
+                "none of the targets can do what this request needs", code=ErrorCode.INVALID_REQUEST
+            )
+        return [self.targets[index] for index in order]
+
+    def learn(self, target: Target, reply: Reply) -> None:
+        """Let the route know how long an answer took, if it wants to."""
+        if isinstance(self.route, LearningRoute):
+            self.route.learn(target.name, reply.timing)
+
+    def parsed(self, reply: Reply, schema: Any, verb: str) -> Reply:
+        """Return the reply with its value, if a schema was asked for. Raises LLMError (invalid_response)."""
+        if schema is None:
+            return reply
+        try:
+            return replace(reply, parsed=structured.parse(reply, schema))
+        except LLMError as error:
+            self.placed(error, self.primary, verb)
+            raise
+
+    def placed(self, error: LLMError, target: Target, verb: str) -> LLMError:
+        """Say where an error happened, and take out of it what is nobody's business."""
+        provider = target.codec.provider
+        error.message = without_secrets(error.message, target.secrets)
+        return error.placed(op=f"{provider}.{verb}", provider=provider, model=target.model)
+
+    def priced(self, reply: Reply, target: Target) -> Reply:
+        """Return the reply with its cost; one out of the cache costs nothing more."""
+        asked, answered = target.model, reply.model or target.model
+        # The lists know dated names best, but a caller states his price for the name he uses.
+        names = (asked, answered) if target.name in self.prices else (answered, asked)
+        prices = (cost_usd(target.codec.provider, name, reply.usage, self.prices) for name in names)
+        price = next((price for price in prices if price is not None), None)
+        return reply if price is None else replace(reply, cost_usd=price * (not reply.is_cached))

@@ -1,0 +1,336 @@
+"""What a caller holds: a model to ask, stream from, give tools and policies to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from tapeline import structured, tools
+from tapeline.client.call import PlainCall
+from tapeline.client.core import Core, Question
+from tapeline.client.health import MAX_TOKENS, PROMPT, health_after, healthy
+from tapeline.client.options import OPTIONS, with_options
+from tapeline.client.policies import POLICIES, under_policies
+from tapeline.client.stream import AsyncReplyStream, ReplyStream
+from tapeline.client.target import Target
+from tapeline.client.tool_loop import RunTool, ToolRun, added_usage, run_tools
+from tapeline.clock import Clock, SystemClock
+from tapeline.config import Settings, load_settings
+from tapeline.errors import ConfigError, LLMError
+from tapeline.http.io import AsyncIo, BlockingIo, Io, run_blocking
+from tapeline.policies.retry import RetryPolicy
+from tapeline.providers.codec import Codec
+from tapeline.registry import Clients, find_provider
+from tapeline.telemetry import batch_started
+from tapeline.types import ChatRequest, Health, ModelInfo, Prompt, Reply, Tool, messages_of
+
+BATCH_CONCURRENCY = 8
+TOOL_ROUNDS = 10
+
+
+def chat_model(
+    name: str,
+    *,
+    client: Any = None,
+    http_client: Any = None,
+    clock: Clock | None = None,
+    **settings: Any,
+) -> ProviderModel:
+    """Return the model "provider:model", such as "openai:gpt-5.4-mini". Sends nothing yet.
+
+    settings: api_key, base_url, region, timeout_s (the longest silence), max_retries; defaults for the
+    options of a call (max_tokens, temperature, ...); the policies that `with_` takes. tapeline.toml and
+    the environment fill in.
+    client: an SDK client you built. http_client: an httpx2 client you built. clock: for tests.
+    Raises ConfigError for an unknown provider, a missing key or a wrong setting.
+    """
+    provider_name, colon, model_name = name.partition(":")
+    if not colon or not model_name:
+        raise ConfigError(f'{name!r} is no model name; write "provider:model", such as "openai:gpt-5.4-mini"')
+    policies = {policy: settings.pop(policy) for policy in POLICIES & settings.keys()}
+    factory = find_provider(provider_name)
+    loaded = load_settings(provider_name, settings)
+    clock = clock or SystemClock()
+    provider = factory(loaded, Clients(client=client, http_client=http_client), clock)
+    retry = replace(provider.retry, attempts=loaded.max_retries + 1)
+    secrets = (loaded.key,) if loaded.key else ()
+    target = Target(provider=provider, model=model_name, retry=retry, secrets=secrets)
+    core = Core(targets=(target,))
+    model = ProviderModel(core, clock, _defaults(model_name, loaded))
+    if loaded.deadline_s is not None:
+        policies.setdefault("deadline_s", loaded.deadline_s)
+    return model.with_(**policies) if policies else model
+
+
+def _defaults(model: str, settings: Settings) -> ChatRequest:
+    options = {name: getattr(settings, name) for name in OPTIONS}
+    return ChatRequest(model=model, messages=(), **options)
+
+
+class ProviderModel:
+    """One model of one provider, with those that step in for it. Immutable: `bind` returns another."""
+
+    def __init__(self, core: Core, clock: Clock, defaults: ChatRequest) -> None:
+        self._core = core
+        self._clock = clock
+        self._defaults = defaults
+        self._blocking = BlockingIo(clock)
+        self._asyncio = AsyncIo(clock)
+
+    # What it is -------------------------------------------------------------------------------------
+
+    @property
+    def codec(self) -> Codec:
+        """The wire format this model speaks."""
+        return self._core.primary.codec
+
+    @property
+    def provider(self) -> str:
+        return self.codec.provider
+
+    @property
+    def name(self) -> str:
+        return self._defaults.model
+
+    @property
+    def info(self) -> ModelInfo:
+        """Its name, its provider and what it can do."""
+        return ModelInfo(name=self.name, provider=self.provider, capabilities=self._core.primary.capabilities)
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where its calls may go, itself first."""
+        return self._core.targets
+
+    def __repr__(self) -> str:
+        return f"chat_model({self.provider}:{self.name})"
+
+    # Others like it ---------------------------------------------------------------------------------
+
+    def bind(self, **options: Any) -> ProviderModel:
+        """Return the same model with other defaults for the options of a call, `tools` among them."""
+        return ProviderModel(self._core, self._clock, self._with(options))
+
+    def bind_tools(self, sources: Iterable[Any], **options: Any) -> ProviderModel:
+        """Return the same model with tools: typed functions, pydantic models, JSON schemas or Tools."""
+        return self.bind(tools=sources, **options)
+
+    def with_(self, **policies: Any) -> ProviderModel:
+        """Return the same model under other policies.
+
+        retry: a RetryPolicy, or how often to try again. rate_limit: a RateLimit, or a RateLimiter to share.
+        breaker: a CircuitBreaker. cache: a ResponseCache. deadline_s: for a call with all its tries.
+        fallback: models, or their names, that step in one after the other. route: a Route among them.
+        prices: "provider:model" -> Price. None takes a policy away. Raises ConfigError.
+        """
+        if "fallback" in policies:
+            policies["fallback"] = _targets_of(policies["fallback"])
+        return ProviderModel(under_policies(self._core, policies), self._clock, self._defaults)
+
+    # Asking it ----------------------------------------------------------------------------------------
+
+    def generate(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> Reply:
+        """Answer at once. schema: a pydantic model, dataclass or JSON schema; the value is in `.parsed`.
+
+        Raises LLMError; one for an answer that does not fit the schema, after it was told so once.
+        """
+        return run_blocking(self._generate(self._blocking, self._question(prompt, schema, options)))
+
+    async def agenerate(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> Reply:
+        """`generate` for asyncio."""
+        return await self._generate(self._asyncio, self._question(prompt, schema, options))
+
+    def stream(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> ReplyStream:
+        """Answer in chunks: iterate, or use `with`; the whole is in `.reply` when it has ended."""
+        return ReplyStream(self._core, self._blocking, self._streamed(prompt, schema, options))
+
+    def astream(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> AsyncReplyStream:
+        """`stream` for asyncio."""
+        return AsyncReplyStream(self._core, self._asyncio, self._streamed(prompt, schema, options))
+
+    def answer(self, request: ChatRequest) -> Reply:
+        """Answer a request as it is, its own model and options included. Raises LLMError."""
+        question = Question(request=replace(request, is_stream=False))
+        return run_blocking(PlainCall(self._core_for(request), self._blocking, question).reply())
+
+    def answer_stream(self, request: ChatRequest) -> ReplyStream:
+        """`answer` in chunks."""
+        question = Question(request=replace(request, is_stream=True))
+        return ReplyStream(self._core_for(request), self._blocking, question)
+
+    # Several calls ------------------------------------------------------------------------------------
+
+    def batch(
+        self, prompts: Sequence[Prompt], *, max_concurrency: int = BATCH_CONCURRENCY, **options: Any
+    ) -> list[Reply | LLMError]:
+        """Answer each prompt, up to `max_concurrency` at a time.
+
+        Returns the results in order; that of a call that failed is its error.
+        """
+        return run_blocking(self._batch(self._blocking, prompts, max_concurrency, options))
+
+    async def abatch(
+        self, prompts: Sequence[Prompt], *, max_concurrency: int = BATCH_CONCURRENCY, **options: Any
+    ) -> list[Reply | LLMError]:
+        """`batch` for asyncio."""
+        return await self._batch(self._asyncio, prompts, max_concurrency, options)
+
+    def run_tools(
+        self, prompt: Prompt, *, max_rounds: int = TOOL_ROUNDS, schema: Any = None, **options: Any
+    ) -> ToolRun:
+        """Answer, running tools as often as the model calls them. tools=: as `bind_tools` takes them.
+
+        Raises LLMError (tool_call_error) if the model still calls tools after `max_rounds` rounds.
+        """
+        question = self._question(prompt, schema, options)
+        return run_blocking(self._run_tools(self._blocking, question, _run_tool, max_rounds))
+
+    async def arun_tools(
+        self, prompt: Prompt, *, max_rounds: int = TOOL_ROUNDS, schema: Any = None, **options: Any
+    ) -> ToolRun:
+        """`run_tools` for asyncio; the tools of one round run side by side."""
+        question = self._question(prompt, schema, options)
+        return await self._run_tools(self._asyncio, question, tools.arun_tool, max_rounds)
+
+    def forget(self, prompt: Prompt, *, schema: Any = None, **options: Any) -> None:
+        """Take the answers to this request out of the response cache, the plain one and the streamed one."""
+        if self._core.cache is None:
+            return
+        for is_stream in (False, True):
+            question = self._question(prompt, schema, options, is_stream=is_stream)
+            self._core.cache.invalidate(self._core.cache_key(question))
+
+    # Health and end -----------------------------------------------------------------------------------
+
+    def check_health(self) -> Health:
+        """Ask for one short answer, and return what that tells. What is wrong is in `.detail`, not raised."""
+        return run_blocking(self._health(self._blocking))
+
+    async def acheck_health(self) -> Health:
+        """`check_health` for asyncio."""
+        return await self._health(self._asyncio)
+
+    def close(self) -> None:
+        """Close the connections of the blocking face."""
+        for target in self._core.targets:
+            target.provider.carrier.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the asyncio face."""
+        for target in self._core.targets:
+            await target.provider.carrier.aclose()
+
+    # How ------------------------------------------------------------------------------------------------
+
+    def _with(self, options: Mapping[str, Any]) -> ChatRequest:
+        given = dict(options)
+        sources = given.pop("tools", None)
+        request = with_options(self._defaults, given)
+        if sources is None:
+            return request
+        return replace(request, tools=tuple(tools.as_tool(source) for source in sources))
+
+    def _question(
+        self, prompt: Prompt, schema: Any, options: Mapping[str, Any], *, is_stream: bool = False
+    ) -> Question:
+        request = replace(self._with(options), messages=messages_of(prompt), is_stream=is_stream)
+        question = Question(request=request, schema=schema)
+        self._core.check(question)
+        return question
+
+    def _core_for(self, request: ChatRequest) -> Core:
+        primary, *others = self._core.targets
+        return replace(self._core, targets=(replace(primary, model=request.model), *others))
+
+    def _streamed(self, prompt: Prompt, schema: Any, options: Mapping[str, Any]) -> Question:
+        return self._question(prompt, schema, options, is_stream=True)
+
+    async def _generate(self, io: Io, question: Question) -> Reply:
+        reply = await PlainCall(self._core, io, question).reply()
+        schema = question.schema
+        if schema is None or not structured.is_answer(reply, schema):
+            return reply
+        try:
+            return self._core.parsed(reply, schema, "generate")
+        except LLMError as error:
+            if not structured.is_correctable(error):
+                raise
+            corrected = (*question.request.messages, *structured.correction(reply, error))
+        # Once: a model that fails again after it was told why will not be taught by a third try.
+        request = replace(question.request, messages=corrected)
+        again = _both_paid(reply, await PlainCall(self._core, io, replace(question, request=request)).reply())
+        return self._core.parsed(again, schema, "generate") if structured.is_answer(again, schema) else again
+
+    async def _batch(
+        self, io: Io, prompts: Sequence[Prompt], max_concurrency: int, options: Mapping[str, Any]
+    ) -> list[Reply | LLMError]:
+        given = dict(options)
+        schema = given.pop("schema", None)
+        questions = [self._question(prompt, schema, given) for prompt in prompts]
+        batch_started(len(questions))
+
+        async def answer(question: Question) -> Reply | LLMError:
+            try:
+                return await self._generate(io, question)
+            except LLMError as error:
+                return error
+
+        return await io.gather(
+            [partial(answer, question) for question in questions], max_concurrency=max_concurrency
+        )
+
+    async def _run_tools(self, io: Io, question: Question, run_tool: RunTool, max_rounds: int) -> ToolRun:
+        return await run_tools(
+            self._core,
+            io,
+            question,
+            generate=partial(self._generate, io),
+            run_tool=run_tool,
+            max_rounds=max_rounds,
+        )
+
+    async def _health(self, io: Io) -> Health:
+        target = replace(self._core.primary, retry=RetryPolicy(attempts=1), breaker=None)
+        core = replace(self._core, targets=(target,), cache=None)
+        request = ChatRequest(model=target.model, messages=messages_of(PROMPT), max_tokens=MAX_TOKENS)
+        start_ns = io.clock.now_ns()
+        try:
+            reply = await PlainCall(core, io, Question(request=request)).reply()
+        except LLMError as error:
+            return health_after(error, (io.clock.now_ns() - start_ns) / 1e9)
+        return healthy(reply.timing.total_s)
+
+
+def _targets_of(models: Iterable[ProviderModel | str] | ProviderModel | str | None) -> list[Target]:
+    if isinstance(models, (str, ProviderModel)):
+        models = [models]
+    known = [chat_model(model) if isinstance(model, str) else model for model in models or ()]
+    return [target for model in known for target in model.targets]
+
+
+async def _run_tool(known: Mapping[str, Tool], call: Any) -> Any:
+    return tools.run_tool(known, call)
+
+
+def _both_paid(first: Reply, second: Reply) -> Reply:
+    """Return the second of two answers, with the tokens and the cost of both."""
+    costs = first.cost_usd, second.cost_usd
+    cost = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
+    return replace(second, usage=added_usage(first.usage, second.usage), cost_usd=cost)
+
+
+class LLM:
+    """The small interface: text in, text out."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        self._model = chat_model(name, **settings)
+
+    def invoke(self, prompt: str) -> str:
+        """Return the text of the answer. Raises LLMError."""
+        return self._model.generate(prompt).text
+
+    async def ainvoke(self, prompt: str) -> str:
+        """`invoke` for asyncio."""
+        return (await self._model.agenerate(prompt)).text

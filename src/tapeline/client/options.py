@@ -1,0 +1,110 @@
+"""What may be said per call, and what a model takes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
+from typing import Any
+
+from tapeline.config import Settings
+from tapeline.errors import ConfigError
+from tapeline.media import Audio, Document, Image
+from tapeline.types import Capabilities, ChatRequest, Part
+
+OPTIONS = frozenset(
+    {
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "stop",
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "reasoning_effort",
+        "service_tier",
+        "metadata",
+        "tool_choice",
+        "parallel_tool_calls",
+        "extra",
+    }
+)
+"""Options of a call that are also settings of a model; `schema` and `tools` besides."""
+
+UNSET: Mapping[str, Any] = {
+    field.name: field.default if field.default_factory is MISSING else field.default_factory()
+    for field in fields(ChatRequest)
+    if field.name in OPTIONS
+}
+"""Option -> its value where it was not given."""
+
+
+def with_options(request: ChatRequest, options: Mapping[str, Any]) -> ChatRequest:
+    """Return `request` with validated options over its own. Raises ConfigError."""
+    if not options:
+        return request
+    if unknown := sorted(set(options) - OPTIONS):
+        raise ConfigError(
+            f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(OPTIONS))}, schema, tools; "
+            "anything else goes into extra={...}"
+        )
+    from pydantic import ValidationError
+
+    try:
+        valid = Settings.model_validate(dict(options))
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        raise ConfigError(f"option {problem['loc'][0]}: {problem['msg']}") from None
+    return replace(request, **{name: getattr(valid, name) for name in options})
+
+
+def checked(request: ChatRequest, model: str, capabilities: Capabilities) -> ChatRequest:
+    """Return the request if a model takes all of it. Raises ConfigError, which says what it does not take."""
+    for option, advice in capabilities.refused.items():
+        if getattr(request, option) != UNSET[option]:
+            raise ConfigError(f"{model} does not take {option}: {advice}")
+    for option, (lowest, highest) in capabilities.ranges.items():
+        value = getattr(request, option)
+        if value is not None and not lowest <= value <= highest:
+            raise ConfigError(f"{option} of {model} goes from {lowest:g} to {highest:g}, not {value:g}")
+    _check_tools(request, model, capabilities)
+    _check_media(request, model, capabilities)
+    return request
+
+
+def _check_tools(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
+    if request.tools and not capabilities.tools:
+        raise ConfigError(f"{model} knows no tools")
+    choice = request.tool_choice
+    if choice is None:
+        return
+    kind = choice if choice in {"auto", "none", "required"} else "named"
+    if kind not in capabilities.tool_choices:
+        known = ", ".join(sorted(capabilities.tool_choices))
+        raise ConfigError(f"{model} does not know the tool choice {choice!r}, only {known or 'none at all'}")
+    if kind == "named" and choice not in {tool.name for tool in request.tools}:
+        raise ConfigError(f"tool_choice {choice!r} is neither auto, none or required nor one of the tools")
+
+
+def _check_media(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
+    refused: list[type[Part]] = []
+    if not capabilities.images:
+        refused.append(Image)
+    if not capabilities.documents:
+        refused.append(Document)
+    if not capabilities.audio:
+        refused.append(Audio)
+    if not refused:
+        return
+    for message in request.messages:
+        for part in message.content:
+            if isinstance(part, tuple(refused)):
+                raise ConfigError(f"{model} takes no {type(part).__name__.lower()}")
+
+
+def fitted(request: ChatRequest, capabilities: Capabilities) -> ChatRequest:
+    """Return the request without the options a model does not take: for a model that steps in for another."""
+    unwanted = {
+        option: UNSET[option] for option in capabilities.refused if getattr(request, option) != UNSET[option]
+    }
+    return replace(request, **unwanted) if unwanted else request
