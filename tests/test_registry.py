@@ -14,7 +14,7 @@ from tapeline.config import Settings, load_settings
 from tapeline.errors import ConfigError, ErrorCode
 from tapeline.registry import Clients, Provider, find_provider, provider_names, register_provider
 
-OURS = ["anthropic", "bedrock", "mock", "ollama", "openai"]
+OURS = ["anthropic", "bedrock", "mock", "ollama", "openai", "openai-responses"]
 
 
 @pytest.fixture(autouse=True)

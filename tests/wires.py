@@ -22,6 +22,7 @@ from tapeline.providers.codec import Codec
 from tapeline.providers.mock import MockCodec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
+from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.types import Chunk, Reply, Usage, assistant
 
 HEAD_S = 0.25
@@ -59,6 +60,9 @@ class Wire:
 WIRES = {
     "mock": Wire(name="mock:echo-1", codec=MockCodec(), base_url="http://mock.test/v1"),
     "openai": Wire(name="openai:gpt-5.4-mini", codec=OpenAICodec(), base_url="http://openai.test/v1"),
+    "openai-responses": Wire(
+        name="openai-responses:gpt-5.4-mini", codec=OpenAIResponsesCodec(), base_url="http://openai.test/v1"
+    ),
     "anthropic": Wire(
         name="anthropic:claude-haiku-5-5", codec=AnthropicCodec(), base_url="http://anthropic.test"
     ),

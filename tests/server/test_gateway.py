@@ -83,6 +83,26 @@ def openai_streamed(url: str, prompt: str) -> Answer:
     return "".join(choice.delta.content or "" for choice in choices), end
 
 
+def responses_plain(url: str, prompt: str) -> Answer:
+    with openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client:
+        reply = client.responses.create(model="any", input=prompt)
+    assert (reply.model, reply.object) == ("any", "response")
+    assert reply.usage is not None
+    assert (reply.usage.input_tokens, reply.usage.total_tokens) == (5, 10)
+    return reply.output_text, reply.status
+
+
+def responses_streamed(url: str, prompt: str) -> Answer:
+    with (
+        openai.OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client,
+        client.responses.stream(model="any", input=prompt) as stream,
+    ):
+        text = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
+        reply = stream.get_final_response()
+    assert (reply.model, reply.output_text) == ("any", text)
+    return text, reply.status
+
+
 def anthropic_plain(url: str, prompt: str) -> Answer:
     with anthropic.Anthropic(base_url=url, api_key=KEY, max_retries=0) as client:
         reply = client.messages.create(model="any", max_tokens=99, messages=messages(prompt))
@@ -138,6 +158,7 @@ def ollama_streamed(url: str, prompt: str) -> Answer:
 
 CLIENTS: dict[str, tuple[Ask, Ask, str]] = {
     "openai": (openai_plain, openai_streamed, "stop"),
+    "openai-responses": (responses_plain, responses_streamed, "completed"),
     "anthropic": (anthropic_plain, anthropic_streamed, "end_turn"),
     "bedrock": (bedrock_plain, bedrock_streamed, "end_turn"),
     "ollama": (ollama_plain, ollama_streamed, "stop"),
@@ -198,6 +219,7 @@ def test_an_error_of_the_model_behind_keeps_its_status(failing_url: str, ask: As
 
 RATE_LIMITED: dict[str, tuple[type[Exception], str]] = {
     "openai": (openai.RateLimitError, "not today"),
+    "openai-responses": (openai.RateLimitError, "not today"),
     "anthropic": (anthropic.RateLimitError, "rate_limit_error"),
     "bedrock": (ClientError, "ThrottlingException"),
     "ollama": (ollama.ResponseError, "not today"),
@@ -237,6 +259,7 @@ def test_a_stream_that_breaks_behind_breaks_in_front() -> None:
 
 PATHS = {
     "openai": "/v1/chat/completions",
+    "openai-responses": "/v1/responses",
     "anthropic": "/v1/messages",
     "bedrock": "/model/any/converse",
     "ollama": "/api/chat",
@@ -251,6 +274,8 @@ GARBAGE = {
     "messages that are none": b'{"model":"m","max_tokens":1,"messages":3}',
     "a message that is none": b'{"model":"m","max_tokens":1,"messages":[3]}',
     "content that is none": b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":[3]}]}',
+    "an input that is none": b'{"model":"m","input":3}',
+    "an item that is none": b'{"model":"m","input":[3]}',
     "no UTF-8": b"\xff\xfe",
     "nested without end": b"[" * 100_000,
 }

@@ -24,6 +24,7 @@ from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
+from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.types import ChatRequest, HttpRequest
 
 BODY_BYTES_LIMIT = 64 * 1024 * 1024
@@ -49,6 +50,8 @@ def codec_for(path: str) -> Codec | None:
     path = path.partition("?")[0]
     if path.endswith("/chat/completions"):
         return OpenAICodec()
+    if path.endswith("/responses"):
+        return OpenAIResponsesCodec()
     if path.endswith("/v1/messages"):
         return AnthropicCodec()
     if path.endswith(("/converse", "/converse-stream")):
