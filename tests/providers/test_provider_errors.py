@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from tapeline.errors import ErrorCode
+from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.errors import (
+    closed,
     code_of_status,
+    empty_stream,
     error_object,
     http_error,
     no_events,
@@ -17,6 +19,8 @@ from tapeline.providers.errors import (
     retry_after_s,
     word_of,
 )
+
+NOON = "Wed, 21 Oct 2026 12:00:00 GMT"
 
 
 @pytest.mark.parametrize(
@@ -32,14 +36,32 @@ from tapeline.providers.errors import (
         ({"retry-after": "-1"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "nan"}, None),
-        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 GMT"}, None),
+        ({"retry-after": NOON}, None),
+        ({"retry-after": NOON, "date": "Wed, 21 Oct 2026 11:59:30 GMT"}, 30.0),
+        ({"retry-after": NOON, "date": "Wed, 21 Oct 2026 12:00:01 GMT"}, 0.0),
+        ({"retry-after": NOON, "date": "Wed, 21 Oct 2026 11:59:30 -0000"}, None),
+        ({"retry-after": NOON, "date": "today"}, None),
+        ({"retry-after": "Wed, 21 Oct 20260000000000000000 12:00:00 GMT", "date": NOON}, None),
+        ({"retry-after": "soon", "date": NOON}, None),
     ],
 )
 def test_a_servers_wish_to_wait_is_read_where_it_is_a_delay(
     headers: dict[str, str], delay_s: float | None
 ) -> None:
-    """Milliseconds come first, being exact; whatever is no finite delay is none."""
+    """Milliseconds come first, being exact; a date counts from the server's own; the rest is none."""
     assert retry_after_s(headers) == delay_s
+
+
+@pytest.mark.parametrize(
+    ("word", "should_retry"), [("true", True), ("false", False), ("maybe", None), (None, None)]
+)
+def test_a_servers_last_word_on_another_try_is_heard(word: str | None, should_retry: bool | None) -> None:
+    """It knows better than a status; what the caller is told stays that of the code."""
+    headers = {} if word is None else {"x-should-retry": word}
+
+    error = http_error(429, headers, message="", code=None)
+
+    assert (error.should_retry, error.retryable) == (should_retry, True)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +121,12 @@ def test_a_stream_without_events_is_empty_or_something_else() -> None:
     assert no_events(b"").code is ErrorCode.EMPTY_RESPONSE
     assert no_events(b"<html>").code is ErrorCode.MALFORMED_RESPONSE
     assert "<html>" in no_events(b"<html>").message
+
+
+@pytest.mark.parametrize("error", [closed("early"), empty_stream("no lines"), no_events(b"")])
+def test_a_stream_that_ended_early_is_the_callers_to_repeat(error: LLMError) -> None:
+    """It may go well, but what had come is paid for."""
+    assert (error.retryable, error.should_retry) == (True, False)
 
 
 def test_a_preview_is_short_and_plain_ascii() -> None:

@@ -134,3 +134,33 @@ def test_lines_of_no_event_stream_are_kept_for_the_error(body: bytes, foreign: b
     decoder.finish()
 
     assert decoder.foreign == foreign
+
+
+@pytest.mark.parametrize(
+    ("block", "data"),
+    [
+        (b"event: a\ndata: x\n\n", b"x"),
+        (b"event: a\ndata: \n\n", b""),
+        (b"event: b\ndata: x\n\n", None),
+        (b"event: a\ndata: x\n\nevent: a\ndata: y\n\n", None),
+        (b"event: a\ndata: x\ndata: y\n\n", None),
+        (b"event: a\ndata: x\n\n\n", None),
+        (b"event: a\ndata: x\n", None),
+        (b"event: a\ndata: x", None),
+        (b"event: a\ndata: x\ry\n\n", None),
+        (b"event: a\r\ndata: x\r\n\r\n", None),
+        (b"event: a\ndata: " + b"x" * 100 + b"\n\n", None),
+    ],
+)
+def test_the_short_way_takes_nothing_but_one_event_of_its_kind(block: bytes, data: bytes | None) -> None:
+    """And gives what the long way gives; at the start of a stream and inside an event it takes nothing."""
+    decoder = SSEDecoder(event_bytes_limit=90)
+    assert decoder.lone_data(block, b"event: a\ndata: ") is None
+
+    decoder.feed(b"data: first\n\n")
+
+    assert decoder.lone_data(block, b"event: a\ndata: ") == data
+    if data is not None:
+        assert decoder.feed(block) == [Event("a", data)]
+    decoder.feed(b"data: half")
+    assert decoder.lone_data(block, b"event: a\ndata: ") is None

@@ -17,11 +17,11 @@ _ANY = msgspec.json.Decoder()
 
 def parse(body: bytes, decoder: msgspec.json.Decoder[W]) -> W:
     """Decode JSON into a wire struct, or raise LLMError with code malformed_response or empty_response."""
-    if not body.strip():
-        raise empty("an empty body")
     try:
         return decoder.decode(body)
     except NOT_JSON as error:
+        if not body.strip():
+            raise empty("an empty body") from error
         raise malformed(f"{error}: {preview(body)}") from error
 
 

@@ -25,7 +25,8 @@ class Delivery:
 
     def collect(self, decode: Callable[[E], Chunk | None], events: Iterable[E]) -> list[Chunk]:
         """Return the chunks of `events`, up to the first that cannot be decoded."""
-        self.raise_held()
+        if self._error is not None:
+            raise self._error
         chunks: list[Chunk] = []
         try:
             for event in events:

@@ -7,6 +7,7 @@ they mean, are in the `errors` of its package.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -30,11 +31,29 @@ def empty(what: str) -> LLMError:
 
 def no_events(foreign: bytes) -> LLMError:
     """The error of a streamed body without one event. foreign: what stood there instead, such as HTML."""
-    return malformed(f"no events but {preview(foreign)}") if foreign else empty("no events")
+    return malformed(f"no events but {preview(foreign)}") if foreign else empty_stream("no events")
+
+
+# A stream that ended early may do better another time, but the tokens it had are paid for, and another
+# try costs as much again: that is the caller's decision, not one to take on his behalf.
+
+
+def empty_stream(what: str) -> LLMError:
+    return LLMError(
+        f"the provider answered without content: {what}",
+        code=ErrorCode.EMPTY_RESPONSE,
+        retryable=True,
+        should_retry=False,
+    )
 
 
 def closed(what: str) -> LLMError:
-    return LLMError(f"the stream ended before the answer did: {what}", code=ErrorCode.STREAM_CLOSED)
+    return LLMError(
+        f"the stream ended before the answer did: {what}",
+        code=ErrorCode.STREAM_CLOSED,
+        retryable=True,
+        should_retry=False,
+    )
 
 
 def invalid_request(what: str) -> LLMError:
@@ -105,11 +124,19 @@ def http_error(
         or headers.get("request-id")
         or headers.get("x-amzn-requestid"),
         retry_after_s=retry_after_s(headers),
+        should_retry=_VERDICTS.get(headers.get("x-should-retry", "")),
     )
 
 
+_VERDICTS = {"true": True, "false": False}
+
+
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Read `retry-after-ms` or `retry-after` (seconds). None if absent, negative or not a number."""
+    """Read `retry-after-ms` or `retry-after`, in seconds or as a date. None if absent or nonsense.
+
+    A date counts from the response's own `date`, and without one it is no answer: a codec has no clock,
+    and ours need not agree with the server's.
+    """
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             value = float(headers.get(name, "")) * scale
@@ -117,4 +144,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             continue
         if 0 <= value < float("inf"):
             return value
-    return None
+    return _seconds_between(headers.get("date", ""), headers.get("retry-after", ""))
+
+
+def _seconds_between(now: str, then: str) -> float | None:
+    """Return the seconds between two HTTP dates, 0 if they lie in reverse; None if one of them is no date."""
+    try:
+        wait = parsedate_to_datetime(then) - parsedate_to_datetime(now)
+    except (ValueError, TypeError, OverflowError):  # TypeError: one has a time zone, the other has none
+        return None
+    return max(0.0, wait.total_seconds())

@@ -9,6 +9,7 @@ from __future__ import annotations
 from tapeline.errors import ErrorCode, LLMError
 
 LINE_BYTES_LIMIT = 16 * 1024 * 1024
+_LF = ord("\n")  # as an int, which `in` and `find` look for several times faster than for bytes
 
 
 class LineSplitter:
@@ -21,7 +22,9 @@ class LineSplitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """Return the lines this block completes. Raises LLMError for a line over the limit."""
-        if b"\n" not in block:
+        if not self._waiting_bytes and self._is_one_line(block):  # so it is with nearly every block
+            return [block[:-1]] if block.strip() else []
+        if _LF not in block:
             self._keep(block)
             return []
         *lines, rest = b"".join((*self._waiting, block)).split(b"\n")
@@ -37,6 +40,9 @@ class LineSplitter:
         line = b"".join(self._waiting)
         self._waiting.clear()
         return [line] if line.strip() else []
+
+    def _is_one_line(self, block: bytes) -> bool:
+        return block.endswith(b"\n") and block.find(_LF) == len(block) - 1 <= self._limit
 
     def _keep(self, block: bytes) -> None:
         self._waiting.append(block)
