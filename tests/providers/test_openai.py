@@ -8,22 +8,16 @@ from dataclasses import replace
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.media import Image
 from tapeline.providers.assembly import Assembler
 from tapeline.providers.openai import OpenAICodec
 from tapeline.types import (
-    ChatRequest,
+    Refusal,
     Reply,
-    Text,
     Thinking,
     Timing,
-    Tool,
     ToolCall,
     Usage,
     assistant,
-    system,
-    tool_result,
-    user,
 )
 
 CODEC = OpenAICodec()
@@ -41,7 +35,7 @@ def sse(value) -> bytes:
 
 
 def call(
-    arguments: str | None = None, *, index: int | None = None, id: str | None = None, name=None
+    arguments: str | dict | None = None, *, index: int | None = None, id: str | None = None, name=None
 ) -> bytes:
     """One event with one fragment of a tool call."""
     fields = {"index": index, "id": id, "function": {"name": name, "arguments": arguments}}
@@ -143,7 +137,7 @@ TEXT_QUIRKS = {
     ),
     "refusal": (
         [event({"refusal": "I can't"}), event({"refusal": "."}), STOP, DONE],
-        reply("I can't.", finish_reason="refusal"),
+        reply(Refusal("I can't.")),
     ),
     "reasoning_content": (
         [event({"reasoning_content": "Hm"}), event({"reasoning_content": "m"}), HEL, LO, STOP, DONE],
@@ -158,6 +152,23 @@ TEXT_QUIRKS = {
             DONE,
         ],
         reply(Thinking(text="Hmm"), "Hello"),
+    ),
+    "pieces of a kind unheard of": (
+        [
+            event(
+                {"content": [{"type": "reference", "reference_ids": [1]}, {"type": "x", "text": {"y": 1}}]}
+            ),
+            event(
+                {"content": [{"type": "text", "text": "Hello"}], "annotations": [{"type": "url_citation"}]}
+            ),
+            STOP,
+            DONE,
+        ],
+        HELLO,
+    ),
+    "a refusal as a piece": (
+        [event({"content": [{"type": "refusal", "refusal": "No."}]}), STOP, DONE],
+        reply(Refusal("No.")),
     ),
 }
 
@@ -216,7 +227,36 @@ TOOL_QUIRKS = {
     ),
     "no arguments at all": ([call(index=0, id="c0", name="f")], [("c0", "f", "{}")]),
     "empty arguments": ([call("", index=0, id="c0", name="f"), call("", index=0)], [("c0", "f", "{}")]),
+    "null arguments": ([call(None, index=0, id="c0", name="f")], [("c0", "f", "{}")]),
+    "arguments as an object": ([call({"a": "é"}, index=0, id="c0", name="f")], [("c0", "f", '{"a":"é"}')]),
+    "id later on": ([call('{"a": ', index=0, name="f"), call('"é"}', index=0, id="c0")], [F]),
+    "no ids": (
+        [call('{"a": ', index=0, name="f"), call('"é"}', index=0), call('{"b": 2}', index=1, name="g")],
+        [("call_0", *F[1:]), ("call_1", *G[1:])],
+    ),
+    "neither index nor id": (
+        [call('{"a": ', name="f"), call('"é"}'), call('{"b"', name="g"), call(": 2}", name="g")],
+        [("call_0", *F[1:]), ("call_1", *G[1:])],
+    ),
+    "same index, no ids": (
+        [call('{"a": "é"}', index=0, name="f"), call('{"b": 2}', index=0, name="g")],
+        [("call_0", *F[1:]), ("call_1", *G[1:])],
+    ),
     "index from 1": ([call('{"a": ', index=1, id="c0", name="f"), call('"é"}', index=1)], [F]),
+    "all in the event that ends it": (
+        [
+            event(
+                {
+                    "tool_calls": [
+                        {"index": 0, "id": "c0", "function": {"name": "f", "arguments": '{"a": "é"}'}},
+                        {"index": 1, "id": "c1", "function": {"name": "g", "arguments": '{"b": 2}'}},
+                    ]
+                },
+                finish="tool_calls",
+            )
+        ],
+        [F, G],
+    ),
     "all in one event": (
         [
             event(
@@ -249,6 +289,13 @@ def test_each_fragment_of_a_tool_call_finds_its_call(
 ) -> None:
     """Whatever the server made of `index`, `id` and `name`."""
     assert streamed(*events, CALLED, DONE) == calls(*expected)
+
+
+def test_an_id_that_no_server_gave_is_there_without_a_finish_reason_too() -> None:
+    """Some servers end with [DONE] alone; a result has to find its call all the same."""
+    expected = replace(calls(("call_0", "f", "{}")), finish_reason=None)
+
+    assert streamed(call("{}", index=0, name="f"), DONE) == expected
 
 
 BROKEN = {
@@ -297,6 +344,35 @@ def test_a_broken_stream_raises_and_loses_nothing(events: list[bytes], code: Err
         assert (raised.value.code, raised.value.partial.text) == (code, text)
 
 
+@pytest.mark.parametrize(
+    ("error", "should_retry", "retryable"),
+    [
+        ({"code": "rate_limit_exceeded"}, None, True),
+        ({"code": 503}, None, True),
+        ({"type": "server_error"}, False, True),
+        ({"code": "insufficient_quota"}, False, False),
+        ("CUDA out of memory", False, True),
+    ],
+)
+def test_an_error_in_a_stream_is_tried_again_only_where_the_server_was_busy(
+    error, should_retry: bool | None, retryable: bool
+) -> None:
+    """The rest may go well another time, but is not worth the price of another try at once."""
+    with pytest.raises(LLMError) as raised:
+        streamed(sse({"error": error}))
+
+    assert (raised.value.should_retry, raised.value.retryable) == (should_retry, retryable)
+
+
+@pytest.mark.parametrize("events", [[], [HEL, LO], [HEL, LO[:-12]]], ids=["nothing", "cut", "cut inside"])
+def test_a_stream_without_an_end_is_the_callers_to_repeat(events: list[bytes]) -> None:
+    """What it had is paid for: it may be asked for again, but not behind his back."""
+    with pytest.raises(LLMError) as raised:
+        streamed(*events)
+
+    assert (raised.value.retryable, raised.value.should_retry) == (True, False)
+
+
 def plain(message: dict, finish_reason: str | None = "stop", **fields) -> bytes:
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     return json.dumps({"id": "c1", "model": "m", "choices": [choice]} | fields).encode()
@@ -305,7 +381,7 @@ def plain(message: dict, finish_reason: str | None = "stop", **fields) -> bytes:
 PLAIN = {
     "text": (plain({"role": "assistant", "content": "Hello"}), HELLO),
     "null content": (plain({"content": None}), reply()),
-    "refusal": (plain({"content": None, "refusal": "No."}), reply("No.", finish_reason="refusal")),
+    "refusal": (plain({"content": None, "refusal": "No."}), reply(Refusal("No."))),
     "content in pieces": (
         plain({"content": [{"type": "thinking", "thinking": "Hmm"}, {"type": "text", "text": "Hello"}]}),
         reply(Thinking(text="Hmm"), "Hello"),
@@ -317,6 +393,17 @@ PLAIN = {
     "function_call": (
         plain({"tool_calls": [{"id": "c0", "function": {"name": "f", "arguments": ""}}]}, "function_call"),
         calls(("c0", "f", "{}")),
+    ),
+    "calls without ids, arguments as an object": (
+        plain({"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}, {"function": None}]}),
+        reply(
+            ToolCall(id="call_0", name="f", raw_arguments='{"a":1}'),
+            ToolCall(id="call_1", name=""),
+        ),
+    ),
+    "citations and audio": (
+        plain({"content": "Hello", "annotations": [{"type": "url_citation"}], "audio": {"id": "a"}}),
+        HELLO,
     ),
     "null usage details": (
         plain({"content": "Hello"}, usage=USAGE | {"prompt_tokens_details": None}),
@@ -350,6 +437,14 @@ def test_a_success_without_an_answer_raises(body: bytes, code: ErrorCode) -> Non
     assert raised.value.code is code
 
 
+def test_an_error_in_the_body_of_a_success_is_not_tried_again_at_once() -> None:
+    """It may go well later; but the server has answered."""
+    with pytest.raises(LLMError) as raised:
+        CODEC.decode_response(b'{"error": {"code": 429, "message": "Provider returned error"}}')
+
+    assert (raised.value.retryable, raised.value.should_retry) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("status", "error", "code"),
     [
@@ -373,70 +468,6 @@ def test_an_error_is_classified_by_its_code(status: int, error: dict, code: Erro
     assert (decoded.code, decoded.message, decoded.request_id) == (code, "what happened", "req_1")
 
 
-def test_a_request_is_encoded_as_documented() -> None:
-    """Every field of a request has its place, and `extra` has the last word."""
-    request = ChatRequest(
-        model="m",
-        messages=(
-            system("Be brief."),
-            user("What is it?", Image(media_type="image/png", data=b"\x01\x02")),
-            assistant(Text("Let me look."), ToolCall(id="c0", name="look", raw_arguments='{"at": 1}')),
-            tool_result("c0", "a cat"),
-        ),
-        is_stream=True,
-        max_tokens=9,
-        temperature=0.5,
-        stop=("END",),
-        seed=7,
-        tools=(Tool(name="look", description="Look.", parameters={"type": "object"}),),
-        schema={"type": "string"},
-        schema_name="animal",
-        extra={"seed": 8, "service_tier": "flex"},
-    )
-
-    http = CODEC.encode_request(request)
-
-    assert (http.method, http.path, http.headers) == ("POST", "/chat/completions", {})
-    assert json.loads(http.body) == {
-        "model": "m",
-        "messages": [
-            {"role": "system", "content": "Be brief."},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "text", "text": "What is it?"},
-                    {"type": "image_url", "image_url": {"url": "data:image/png;base64,AQI="}},
-                ],
-            },
-            {
-                "role": "assistant",
-                "content": "Let me look.",
-                "tool_calls": [
-                    {"id": "c0", "type": "function", "function": {"name": "look", "arguments": '{"at": 1}'}}
-                ],
-            },
-            {"role": "tool", "tool_call_id": "c0", "content": "a cat"},
-        ],
-        "max_completion_tokens": 9,
-        "temperature": 0.5,
-        "stop": ["END"],
-        "seed": 8,
-        "tools": [
-            {
-                "type": "function",
-                "function": {"name": "look", "description": "Look.", "parameters": {"type": "object"}},
-            }
-        ],
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "animal", "schema": {"type": "string"}, "strict": True},
-        },
-        "stream": True,
-        "stream_options": {"include_usage": True},
-        "service_tier": "flex",
-    }
-
-
 def test_an_error_survives_the_wire() -> None:
     """What the server encodes, the client classifies alike."""
     error = LLMError("slow down", code=ErrorCode.RATE_LIMIT)
@@ -444,3 +475,37 @@ def test_an_error_survives_the_wire() -> None:
     decoded = CODEC.decode_error(429, {}, CODEC.encode_error(error))
 
     assert (decoded.code, decoded.message) == (ErrorCode.RATE_LIMIT, "slow down")
+
+
+SAMPLING = {"temperature", "top_p", "frequency_penalty", "presence_penalty"}
+
+
+@pytest.mark.parametrize(
+    ("model", "refused"),
+    [
+        ("gpt-5.4-mini", set()),
+        ("gpt-5.3-codex", set()),
+        ("gpt-5.5", set()),
+        ("gpt-6-luna", set()),
+        ("gpt-oss-120b", set()),
+        ("qwen3", set()),
+        ("gpt-5", SAMPLING),
+        ("gpt-5-mini-2025-08-07", SAMPLING),
+        ("gpt-5.2-pro", SAMPLING),
+        ("gpt-5.3-chat-latest", SAMPLING),
+        ("gpt-5.1-codex-max", SAMPLING),
+        ("o1", SAMPLING),
+        ("o3-mini", SAMPLING | {"stop"}),
+        ("ft:o4-mini-2025-04-16:acme", SAMPLING | {"stop"}),
+        ("gpt-5-chat-latest", {"reasoning_effort"}),
+        ("gpt-4.1-nano", {"reasoning_effort"}),
+    ],
+)
+def test_a_model_refuses_what_it_is_known_not_to_take(model: str, refused: set[str]) -> None:
+    """Names of other servers' models are let through; no model takes top_k, which has no field."""
+    capabilities = CODEC.capabilities(model)
+
+    assert capabilities.refused.keys() == refused | {"top_k"}
+    assert capabilities.thinking == ("reasoning_effort" not in refused)
+    assert capabilities.structured_output == "native"
+    assert capabilities.ranges["temperature"] == (0.0, 2.0)

@@ -16,6 +16,7 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "exceed_context_size_error": ErrorCode.CONTEXT_LENGTH_EXCEEDED,  # llama.cpp
     "content_filter": ErrorCode.CONTENT_FILTERED,
     "content_policy_violation": ErrorCode.CONTENT_FILTERED,
+    "invalid_prompt": ErrorCode.CONTENT_FILTERED,  # "flagged as potentially violating our usage policy"
     "model_not_found": ErrorCode.MODEL_NOT_AVAILABLE,
     "invalid_api_key": ErrorCode.AUTHENTICATION_ERROR,
     "rate_limit_exceeded": ErrorCode.RATE_LIMIT,
@@ -25,17 +26,31 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "server_is_overloaded": ErrorCode.OVERLOADED,
 }
 
+TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
+
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMError:
     error = error_object(body)
     code, provider_code = _error_code(error)
-    return http_error(
-        status, headers, message=str(error.get("message") or ""), code=code, provider_code=provider_code
-    )
+    message = str(error.get("message") or error.get("detail") or "")  # detail: FastAPI, so vLLM and others
+    return http_error(status, headers, message=message, code=code, provider_code=provider_code)
 
 
-def error_inside_success(error: Json) -> LLMError:
-    """The error of a 200 whose body, or whose stream, holds one."""
+def error_in_body(error: Json) -> LLMError:
+    """The error of a 200 whose body is one. Not retried at once: the server has answered, and been paid."""
+    decoded = _error_without_status(error)
+    decoded.should_retry = False
+    return decoded
+
+
+def error_in_stream(error: Json) -> LLMError:
+    """The error a stream ends with. Retried at once only where the server said to come back."""
+    decoded = _error_without_status(error)
+    decoded.should_retry = None if decoded.code in TOO_BUSY else False
+    return decoded
+
+
+def _error_without_status(error: Json) -> LLMError:
     facts = error if isinstance(error, dict) else {"message": str(error)}
     code, provider_code = _error_code(facts)
     number = facts.get("code")

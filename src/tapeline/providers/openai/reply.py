@@ -8,7 +8,7 @@ from tapeline.providers.bodies import dumps, parse, without_none
 from tapeline.providers.errors import empty
 from tapeline.providers.openai import wire
 from tapeline.providers.openai.content import encode_call, parts_of
-from tapeline.providers.openai.errors import error_inside_success
+from tapeline.providers.openai.errors import error_in_body
 from tapeline.types import FinishReason, Json, Message, Reply, Usage
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
@@ -26,14 +26,14 @@ FINISH_REASONS: Mapping[str, FinishReason] = {
 def decode_response(body: bytes) -> Reply:
     answer = parse(body, wire.ANSWER)
     if answer.error is not None:
-        raise error_inside_success(answer.error)
+        raise error_in_body(answer.error)
     if not answer.choices:
         raise empty("no choices")
     choice = answer.choices[0]
     message = choice.message or wire.Message()
     return Reply(
         message=Message("assistant", tuple(parts_of(message))),
-        finish_reason=decode_finish_reason(choice.finish_reason, refusal=message.refusal),
+        finish_reason=decode_finish_reason(choice.finish_reason),
         usage=decode_usage(answer.usage) if answer.usage else Usage(),
         model=answer.model,
         id=answer.id,
@@ -46,6 +46,7 @@ def encode_response(reply: Reply) -> bytes:
         {
             "role": "assistant",
             "reasoning_content": reply.thinking or None,
+            "refusal": reply.refusal or None,
             "tool_calls": [encode_call(call) for call in reply.tool_calls] or None,
         }
     ) | {"content": reply.text or None}
@@ -60,11 +61,8 @@ def encode_response(reply: Reply) -> bytes:
     )
 
 
-def decode_finish_reason(word: str | None, *, refusal: str | bool | None) -> FinishReason | None:
-    """Return our word. refusal: whether the model refused, which the wire calls a plain stop."""
-    if word is None:
-        return None
-    return "refusal" if refusal and word == "stop" else FINISH_REASONS.get(word, "stop")
+def decode_finish_reason(word: str | None) -> FinishReason | None:
+    return None if word is None else FINISH_REASONS.get(word, "stop")
 
 
 def decode_usage(usage: wire.Usage) -> Usage:
