@@ -8,13 +8,16 @@ from dataclasses import replace
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.media import Image
+from tapeline.media import Audio, Document, Image
 from tapeline.providers.assembly import Assembler
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.types import (
+    CachePoint,
     ChatRequest,
     Chunk,
     HttpRequest,
+    Message,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -169,6 +172,24 @@ def test_a_broken_stream_raises_and_loses_nothing(body: bytes, code: ErrorCode, 
     assert (raised.value.code, raised.value.partial.text) == (code, text)
 
 
+@pytest.mark.parametrize("body", [b"", line("Hel"), line("Hel")[:-9]], ids=["nothing", "cut", "cut inside"])
+def test_a_stream_without_an_end_is_the_callers_to_repeat(body: bytes) -> None:
+    """Another try costs as much again: that is not decided behind his back."""
+    with pytest.raises(LLMError) as raised:
+        streamed(body)
+
+    assert (raised.value.retryable, raised.value.should_retry) == (True, False)
+
+
+@pytest.mark.parametrize("read", [CODEC.decode_response, streamed], ids=["plain", "stream"])
+def test_a_runner_that_failed_will_fail_again(read) -> None:
+    """An error inside a success is one of the model's process, such as for want of memory."""
+    with pytest.raises(LLMError) as raised:
+        read(b'{"error": "unexpected EOF"}')
+
+    assert (raised.value.retryable, raised.value.should_retry) == (False, False)
+
+
 PLAIN = {
     "text": (end("Hello"), HELLO),
     "length": (end("Hello", done_reason="length"), replace(HELLO, finish_reason="length")),
@@ -242,8 +263,12 @@ def test_a_request_is_encoded_as_documented() -> None:
         max_tokens=9,
         temperature=0.5,
         top_p=0.9,
+        top_k=40,
         stop=("END",),
         seed=7,
+        frequency_penalty=0.1,
+        presence_penalty=-0.1,
+        reasoning_effort="low",
         tools=(Tool(name="look", description="Look.", parameters={"type": "object"}),),
         schema={"type": "string"},
         extra={"think": True, "options": {"num_ctx": 8192}},
@@ -270,8 +295,11 @@ def test_a_request_is_encoded_as_documented() -> None:
             "num_predict": 9,
             "temperature": 0.5,
             "top_p": 0.9,
+            "top_k": 40,
             "stop": ["END"],
             "seed": 7,
+            "frequency_penalty": 0.1,
+            "presence_penalty": -0.1,
             "num_ctx": 8192,
         },
         "tools": [
@@ -286,14 +314,83 @@ def test_a_request_is_encoded_as_documented() -> None:
     }
 
 
-def test_a_picture_by_url_is_refused_before_sending() -> None:
-    """The API has no field for it; to leave it out in silence would change the question."""
-    question = user("What is it?", Image(media_type="image/*", url="https://example.org/cat"))
+def sent(*messages: Message, **options) -> dict:
+    """The body of a request with these messages."""
+    request = ChatRequest(**{"model": "m", "messages": messages} | options)
+    body: dict = json.loads(CODEC.encode_request(request).body)
+    return body
 
-    with pytest.raises(LLMError) as raised:
-        CODEC.encode_request(ChatRequest(model="m", messages=(question,)))
+
+@pytest.mark.parametrize(
+    ("part", "advice"),
+    [
+        (Image.from_url("https://example.org/cat.png"), "load it first"),
+        (Document.from_url("https://example.org/a.txt"), "turn it into text"),
+        (Document(media_type="application/pdf", data=b"%PDF"), "turn it into text"),
+        (Audio(media_type="audio/wav", data=b"\x01"), "turn it into text"),
+    ],
+    ids=["picture by URL", "document by URL", "PDF", "sound"],
+)
+def test_media_the_api_has_no_field_for_are_refused_with_advice(part, advice: str) -> None:
+    """To leave them out in silence would change the question."""
+    with pytest.raises(LLMError, match=advice) as raised:
+        sent(user("What is it?", part))
 
     assert raised.value.code is ErrorCode.INVALID_REQUEST
+
+
+def test_what_can_be_said_as_text_is() -> None:
+    """Text documents and refusals; a cache mark and another API's reasoning are left out."""
+    document = Document(media_type="text/plain", data=b"Hi", name="a.txt")
+    turns = [
+        user("Read.", CachePoint(), document),
+        assistant(Thinking(text="Hm", id="rs_1"), Refusal("No.")),
+    ]
+
+    assert sent(*turns)["messages"] == [
+        {"role": "user", "content": 'Read.\n<document name="a.txt">\nHi\n</document>\n'},
+        {"role": "assistant", "content": "No."},
+    ]
+
+
+def test_pictures_of_a_tool_result_stay_with_it() -> None:
+    """The server takes the pictures of every message, whoever it is from."""
+    picture = Image(media_type="image/png", data=b"\x01\x02")
+
+    result = {"role": "tool", "content": "Here:", "images": ["AQI="], "tool_call_id": "a"}
+    assert sent(tool_result("a", "Here:", picture))["messages"] == [result]
+
+
+@pytest.mark.parametrize(
+    ("effort", "think"), [("none", False), ("low", "low"), ("high", "high"), ("max", "max"), (None, None)]
+)
+def test_effort_is_said_in_the_words_of_think(effort, think) -> None:
+    assert sent(user("Hi"), reasoning_effort=effort).get("think") == think
+
+
+def test_an_effort_unknown_to_the_server_is_refused_before_sending() -> None:
+    """It would answer with a 400 that names a field nobody set."""
+    with pytest.raises(LLMError, match="known are none, low, medium, high, max") as raised:
+        sent(user("Hi"), reasoning_effort="minimal")
+
+    assert raised.value.code is ErrorCode.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(("choice", "is_offered"), [(None, True), ("auto", True), ("none", False)])
+def test_tools_that_must_not_be_called_are_not_offered(choice: str | None, is_offered: bool) -> None:
+    """The API has no other way to say it."""
+    body = sent(user("Hi"), tools=(Tool(name="f"),), tool_choice=choice)
+
+    assert ("tools" in body) == is_offered
+
+
+def test_what_the_api_has_no_field_for_is_known_beforehand() -> None:
+    """Of its models nothing is: what one of them can do, only the server knows."""
+    capabilities = CODEC.capabilities("qwen3:0.6b")
+
+    assert capabilities.refused.keys() == {"metadata", "parallel_tool_calls", "service_tier"}
+    assert capabilities.tool_choices == {"auto", "none"}
+    assert (capabilities.images, capabilities.documents, capabilities.audio) == (True, True, False)
 
 
 def test_a_request_of_another_client_is_decoded() -> None:
@@ -308,6 +405,7 @@ def test_a_request_of_another_client_is_decoded() -> None:
         ],
         "format": "json",
         "options": {"stop": "END"},
+        "think": True,
     }
 
     request = CODEC.decode_request(
@@ -324,6 +422,7 @@ def test_a_request_of_another_client_is_decoded() -> None:
         ),
         is_stream=True,
         stop=("END",),
+        reasoning_effort="medium",
     )
 
 

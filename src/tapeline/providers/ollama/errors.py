@@ -22,8 +22,12 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
 
 
 def error_inside_success(error: Json) -> LLMError:
-    """The error of a 200 whose body, or whose stream, holds one: the model's runner has failed."""
-    return LLMError(str(error), code=ErrorCode.INTERNAL_ERROR)
+    """The error of a 200 whose body, or whose stream, holds one.
+
+    The model's runner has failed in the middle of its work, for want of memory as a rule: with the same
+    request it will again.
+    """
+    return LLMError(str(error), code=ErrorCode.INTERNAL_ERROR, retryable=False, should_retry=False)
 
 
 def encode_error(error: LLMError) -> bytes:

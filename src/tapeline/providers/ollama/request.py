@@ -6,13 +6,21 @@ from collections.abc import Iterable, Iterator
 
 from tapeline.providers.bodies import dumps, parse_any, without_none
 from tapeline.providers.errors import invalid_request
-from tapeline.providers.ollama.content import call_id, decode_call, decode_image, encode_message
+from tapeline.providers.ollama.content import (
+    call_id,
+    decode_call,
+    decode_images,
+    encode_images,
+    encode_message,
+    encode_text,
+)
 from tapeline.providers.tools import decode_function_tool, encode_function_tool
 from tapeline.types import (
     ChatRequest,
     HttpRequest,
     Json,
     Message,
+    ReasoningEffort,
     Text,
     Thinking,
     ToolCall,
@@ -24,6 +32,8 @@ from tapeline.types import (
 )
 
 PATH = "/api/chat"
+EFFORTS = ("low", "medium", "high", "max")
+"""What `think` takes besides true and false; max only since 0.35."""
 
 # Towards the provider -----------------------------------------------------------------------------
 
@@ -35,9 +45,10 @@ def encode_request(request: ChatRequest) -> HttpRequest:
         {
             "model": request.model,
             "messages": _encode_messages(request.messages),
-            "tools": [encode_function_tool(tool) for tool in request.tools] or None,
+            "tools": _encode_tools(request) or None,
             "format": None if request.schema is None else dict(request.schema),
             "options": options or None,
+            "think": _encode_effort(request.reasoning_effort),
             "stream": request.is_stream,  # said in both cases: left out, it means true
         }
     )
@@ -50,9 +61,27 @@ def _encode_options(request: ChatRequest) -> dict[str, Json]:
             "num_predict": request.max_tokens,
             "temperature": request.temperature,
             "top_p": request.top_p,
+            "top_k": request.top_k,
             "seed": request.seed,
+            "frequency_penalty": request.frequency_penalty,
+            "presence_penalty": request.presence_penalty,
             "stop": list(request.stop) or None,
         }
+    )
+
+
+def _encode_tools(request: ChatRequest) -> list[dict[str, Json]]:
+    """Return the tools, or none if none may be called: the API cannot say that in another way."""
+    return [] if request.tool_choice == "none" else [encode_function_tool(tool) for tool in request.tools]
+
+
+def _encode_effort(effort: ReasoningEffort | None) -> str | bool | None:
+    if effort is None or effort in EFFORTS:
+        return effort
+    if effort == "none":
+        return False
+    raise invalid_request(
+        f"Ollama knows no reasoning_effort {effort!r}; known are none, {', '.join(EFFORTS)}"
     )
 
 
@@ -71,7 +100,13 @@ def _encode_messages(messages: Iterable[Message]) -> list[dict[str, Json]]:
 
 def _encode_result(result: ToolResult, tool_name: str | None) -> dict[str, Json]:
     return without_none(
-        {"role": "tool", "content": result.content, "tool_name": tool_name, "tool_call_id": result.id}
+        {
+            "role": "tool",
+            "content": encode_text(result.parts),
+            "images": encode_images(result.parts) or None,
+            "tool_name": tool_name,
+            "tool_call_id": result.id,
+        }
     )
 
 
@@ -89,11 +124,23 @@ def decode_request(request: HttpRequest) -> ChatRequest:
         max_tokens=options.get("num_predict"),
         temperature=options.get("temperature"),
         top_p=options.get("top_p"),
+        top_k=options.get("top_k"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         seed=options.get("seed"),
+        frequency_penalty=options.get("frequency_penalty"),
+        presence_penalty=options.get("presence_penalty"),
+        reasoning_effort=_decode_think(body.get("think")),
         tools=tuple(decode_function_tool(tool) for tool in body.get("tools") or ()),
         schema=body.get("format") if isinstance(body.get("format"), dict) else None,
     )
+
+
+def _decode_think(think: Json) -> ReasoningEffort | None:
+    """Return the effort; Ollama itself takes a bare true for medium."""
+    if isinstance(think, bool):
+        return "medium" if think else "none"
+    effort: ReasoningEffort | None = think
+    return effort
 
 
 def _decode_messages(messages: list[dict[str, Json]]) -> Iterator[Message]:
@@ -112,12 +159,14 @@ def _decode_message(message: dict[str, Json], *, result_number: int) -> Message:
         case "system":
             return system(*said)
         case "user":
-            return user(*said, *(decode_image(data) for data in message.get("images") or ()))
+            return user(*said, *decode_images(message))
         case "assistant":
             thinking = [Thinking(text=message["thinking"])] if message.get("thinking") else []
             calls = (decode_call(call, n) for n, call in enumerate(message.get("tool_calls") or ()))
             return assistant(*thinking, *said, *calls)
         case "tool":  # without an id, results come in the order of the calls
-            return tool_result(message.get("tool_call_id") or call_id(result_number), text)
+            id = message.get("tool_call_id") or call_id(result_number)
+            images = decode_images(message)
+            return tool_result(id, *said, *images) if images else tool_result(id, text)
         case role:
             raise invalid_request(f"unknown message role {role!r}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from tapeline.providers.assembly import Assembler
 from tapeline.providers.bodies import dumps, parse
 from tapeline.providers.delivery import Delivery, decode_tail
-from tapeline.providers.errors import closed, empty
+from tapeline.providers.errors import closed, empty, empty_stream
 from tapeline.providers.ndjson import LineSplitter
 from tapeline.providers.ollama import wire
 from tapeline.providers.ollama.content import calls_of, encode_message
@@ -39,7 +39,7 @@ class OllamaStreamDecoder:
         self._delivery.raise_held()
         chunks = self._decode_tail(self._lines.finish())
         if not self._has_lines:
-            raise empty("no lines")
+            raise empty_stream("no lines")
         if not self._has_ended:
             raise closed('no line said "done": true')
         return chunks
@@ -88,8 +88,8 @@ def encode_stream(chunks: Iterable[Chunk], *, model: str) -> Iterator[bytes]:
     answer = Assembler()
     for chunk in chunks:
         answer.add(chunk)
-        if chunk.text or chunk.thinking:
-            said = encode_message(assistant(Thinking(text=chunk.thinking), chunk.text))
+        if chunk.text or chunk.thinking or chunk.refusal:
+            said = encode_message(assistant(Thinking(text=chunk.thinking), chunk.text, chunk.refusal))
             yield _line({"model": chunk.model or model, "message": said, "done": False})
     reply = answer.reply()
     head = {"model": reply.model or model}
