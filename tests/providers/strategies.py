@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import msgspec
 from hypothesis import strategies as st
 
-from tapeline.media import Image
+from tapeline.media import Audio, Document, Image, media_type_of
 from tapeline.types import (
     ChatRequest,
     FinishReason,
     Message,
     Part,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -33,17 +34,29 @@ from tapeline.types import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Can:
-    """What a format can carry beyond text, tools, sampling options and the two token counts."""
+    """What a format can carry beyond text, tools, sampling options and the two token counts.
+
+    options: of those in `OPTIONS`, which. tool_choices: which of auto, none, required and named.
+    """
 
     image_media_types: tuple[str, ...]
     image_urls: bool = False
+    document_media_types: tuple[str, ...] = ()
+    audio_media_types: tuple[str, ...] = ()
     tool_errors: bool = False
+    tool_images: bool = False
+    options: frozenset[str] = frozenset()
+    tool_choices: tuple[str, ...] = ()
+    parallel_tool_calls: bool = False
+    refusals: bool = False
+    stop: bool = True
     seed: bool = False
     schema: bool = True
     schema_name: bool = False
     no_max_tokens: bool = True
     thinking_in_requests: bool = False
     signatures: bool = False
+    thinking_ids: bool = False
     redacted: bool = False
     cached_tokens: bool = False
     reasoning_tokens: bool = False
@@ -56,6 +69,17 @@ texts = st.text(min_size=1, max_size=30)
 names = st.from_regex(r"[a-z][a-z0-9_]{0,15}", fullmatch=True)
 opaque = st.binary(min_size=1, max_size=12).map(lambda data: base64.b64encode(data).decode())
 counts = st.integers(0, 100_000)
+pictured = st.binary(min_size=1, max_size=12).filter(lambda data: media_type_of(data) is None)
+
+OPTIONS: dict[str, st.SearchStrategy[object]] = {
+    "top_k": st.integers(1, 99),
+    "frequency_penalty": st.sampled_from([-0.5, 0.5]),
+    "presence_penalty": st.sampled_from([-0.5, 0.5]),
+    "reasoning_effort": st.sampled_from(["none", "low", "medium", "high", "max"]),
+    "service_tier": st.sampled_from(["auto", "default"]),
+    "metadata": st.dictionaries(names, texts, max_size=2),
+}
+"""Options that not every format has."""
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | texts,
@@ -71,12 +95,17 @@ tools = st.builds(Tool, name=names, description=st.just("") | texts, parameters=
 
 
 def thinkings(can: Can) -> st.SearchStrategy[Thinking]:
-    return st.builds(Thinking, text=texts, signature=opaque if can.signatures else st.none())
+    return st.builds(
+        Thinking,
+        text=texts,
+        signature=opaque if can.signatures else st.none(),
+        id=names if can.thinking_ids else st.none(),
+    )
 
 
 def images(can: Can) -> st.SearchStrategy[Image]:
     media_types = st.sampled_from(can.image_media_types)
-    of_bytes = st.builds(Image, media_type=media_types, data=st.binary(min_size=1, max_size=12))
+    of_bytes = st.builds(Image, media_type=media_types, data=pictured)
     of_url = st.builds(Image, media_type=st.just("image/*"), url=names.map("https://example.org/{}".format))
     return of_bytes | of_url if can.image_urls else of_bytes
 
@@ -90,6 +119,8 @@ def answers(draw: st.DrawFn, can: Can, *, has_thinking: bool, first_call: int = 
     if has_thinking and can.redacted:
         parts += draw(st.lists(st.builds(Thinking, redacted=opaque), max_size=2))
     parts += draw(st.lists(st.builds(Text, texts), max_size=1))
+    if can.refusals:
+        parts += draw(st.lists(st.builds(Refusal, texts), max_size=1))
     for number in range(draw(st.integers(0, 2))):
         call_id = f"call_{first_call + number}"
         parts.append(ToolCall(id=call_id, name=draw(names), raw_arguments=draw(raw_arguments)))
@@ -107,13 +138,32 @@ def conversations(draw: st.DrawFn, can: Can) -> tuple[Message, ...]:
         messages.append(answer)
         for call in (part for part in answer.content if isinstance(part, ToolCall)):
             is_error = draw(st.booleans()) if can.tool_errors else False
-            messages.append(tool_result(call.id, draw(texts), is_error=is_error))
+            pictures = draw(st.lists(images(can), max_size=1)) if can.tool_images else []
+            messages.append(tool_result(call.id, draw(texts), *pictures, is_error=is_error))
     return (*messages, draw(questions(can)))
 
 
 def questions(can: Can) -> st.SearchStrategy[Message]:
-    pictures = st.lists(images(can), max_size=2)
-    return st.builds(lambda text, pictures: user(text, *pictures), texts, pictures)
+    media = images(can)
+    if can.document_media_types:
+        media |= st.builds(
+            Document, media_type=st.sampled_from(can.document_media_types), data=pictured, name=names
+        )
+    if can.audio_media_types:
+        media |= st.builds(Audio, media_type=st.sampled_from(can.audio_media_types), data=pictured)
+    return st.builds(lambda text, shown: user(text, *shown), texts, st.lists(media, max_size=2))
+
+
+@st.composite
+def tool_options(draw: st.DrawFn, can: Can) -> dict[str, object]:
+    """Maybe tools, and how they may be called."""
+    options: dict[str, object] = {"tools": (offered := tuple(draw(st.lists(tools, max_size=2))))}
+    if offered and can.tool_choices:
+        choice = draw(st.none() | st.sampled_from(can.tool_choices))
+        options["tool_choice"] = offered[0].name if choice == "named" else choice
+    if offered and can.parallel_tool_calls:
+        options["parallel_tool_calls"] = draw(st.none() | st.booleans())
+    return options
 
 
 @st.composite
@@ -126,9 +176,10 @@ def requests(draw: st.DrawFn, can: Can) -> ChatRequest:
         max_tokens=draw(st.none() | limits if can.no_max_tokens else limits),
         temperature=draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
         top_p=draw(st.none() | st.sampled_from([0.25, 0.5])),
-        stop=tuple(draw(st.lists(texts, max_size=2))),
+        stop=tuple(draw(st.lists(texts, max_size=2))) if can.stop else (),
         seed=draw(st.none() | counts) if can.seed else None,
-        tools=tuple(draw(st.lists(tools, max_size=2))),
+        **draw(tool_options(can)),
+        **{name: draw(OPTIONS[name]) for name in sorted(can.options) if draw(st.booleans())},
         schema=(schema := draw(st.none() | schemas) if can.schema else None),
         schema_name=draw(names) if can.schema_name and schema is not None else "answer",
     )

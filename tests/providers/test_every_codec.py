@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import Can, replies, requests
+from strategies import OPTIONS, Can, replies, requests
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.anthropic import AnthropicCodec
@@ -21,6 +21,7 @@ from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
+from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.types import (
     ChatRequest,
     Chunk,
@@ -41,11 +42,38 @@ CODECS: list[tuple[Codec, Can]] = [
         Can(
             image_media_types=("image/png", "image/jpeg"),
             image_urls=True,
+            document_media_types=("application/pdf", "application/msword"),
+            audio_media_types=("audio/wav", "audio/mpeg"),
+            options=frozenset(OPTIONS) - {"top_k"},
+            tool_choices=("auto", "none", "required", "named"),
+            parallel_tool_calls=True,
+            refusals=True,
             seed=True,
             schema_name=True,
             cached_tokens=True,
             reasoning_tokens=True,
             finish_reasons=("stop", "length", "content_filter", "refusal"),
+        ),
+    ),
+    (
+        OpenAIResponsesCodec(),
+        Can(
+            image_media_types=("image/png", "image/jpeg"),
+            image_urls=True,
+            stop=False,
+            document_media_types=("application/pdf", "text/plain"),
+            tool_images=True,
+            options=frozenset({"reasoning_effort", "service_tier", "metadata"}),
+            tool_choices=("auto", "none", "required", "named"),
+            parallel_tool_calls=True,
+            refusals=True,
+            schema_name=True,
+            thinking_in_requests=True,
+            signatures=True,
+            thinking_ids=True,
+            cached_tokens=True,
+            reasoning_tokens=True,
+            finish_reasons=("stop", "length", "content_filter"),
         ),
     ),
     (
@@ -65,7 +93,14 @@ CODECS: list[tuple[Codec, Can]] = [
     ),
     (
         OllamaCodec(),
-        Can(image_media_types=("image/*",), seed=True, thinking_in_requests=True, ids=False),
+        Can(
+            image_media_types=("image/*",),
+            tool_images=True,
+            options=frozenset({"top_k", "frequency_penalty", "presence_penalty", "reasoning_effort"}),
+            seed=True,
+            thinking_in_requests=True,
+            ids=False,
+        ),
     ),
     (
         BedrockCodec(),
@@ -147,13 +182,14 @@ def cuts(body: bytes) -> Iterator[list[bytes]]:
 
 
 def test_every_format_is_laid_out_alike() -> None:
-    """Who knows one package knows all four: the same files, with the same subjects."""
+    """Who knows one package knows all five: the same files, with the same subjects, and few besides."""
     packages = [Path(inspect.getfile(type(codec))).parent for codec, _ in CODECS]
+    files = {"__init__", "codec", "content", "errors", "reply", "request", "stream", "wire"}
 
-    layouts = {package.name: sorted(file.stem for file in package.glob("*.py")) for package in packages}
+    besides = {package.name: {file.stem for file in package.glob("*.py")} ^ files for package in packages}
 
-    files = ["__init__", "codec", "content", "errors", "reply", "request", "stream", "wire"]
-    assert layouts == dict.fromkeys(("openai", "anthropic", "ollama", "bedrock"), files)
+    assert besides.keys() == {"openai", "openai_responses", "anthropic", "ollama", "bedrock"}
+    assert set().union(*besides.values()) <= {"capabilities", "collected"}
 
 
 @every_codec
