@@ -9,6 +9,9 @@ from tapeline.providers.openai import errors as chat
 from tapeline.types import Json
 
 FAILURE_CODES: Mapping[str, ErrorCode] = {
+    "bio_policy": ErrorCode.CONTENT_FILTERED,
+    "misalignment_policy_violation": ErrorCode.CONTENT_FILTERED,
+    "image_content_policy_violation": ErrorCode.CONTENT_FILTERED,
     "data_residency_mismatch": ErrorCode.INVALID_REQUEST,
     "invalid_image": ErrorCode.INVALID_REQUEST,
     "invalid_image_format": ErrorCode.INVALID_REQUEST,
