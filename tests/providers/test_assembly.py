@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tapeline.providers.assembly import Assembler, chunks_of
+import pytest
+
+from tapeline.providers.assembly import Assembler, chunks_of, joined
 from tapeline.types import (
     Chunk,
     Message,
@@ -147,3 +149,26 @@ def test_a_reply_says_its_id_in_each_of_its_chunks() -> None:
         ),
         Chunk(finish_reason="tool_calls", usage=Usage(input_tokens=1, output_tokens=2), id="r1", model="m"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        ((Text("a"), Text(""), Text("b")), (Text("ab"),)),
+        ((Text("a"), Refusal("no"), Text("b")), (Text("a"), Refusal("no"), Text("b"))),
+        (
+            (Thinking(text="a"), Thinking(), Thinking(text="b", signature="s"), Thinking(text="c")),
+            (Thinking(text="ab", signature="s"), Thinking(text="c")),
+        ),
+        (
+            (Thinking(text="a"), Thinking(redacted="r"), Thinking(redacted="q"), Thinking(text="b")),
+            (Thinking(text="a"), Thinking(redacted="r"), Thinking(redacted="q"), Thinking(text="b")),
+        ),
+    ],
+)
+def test_parts_are_joined_as_the_chunks_of_them_would_be(parts: tuple, whole: tuple) -> None:
+    """So that a plain answer is the same message as the stream of it."""
+    reply = Reply(message=Message("assistant", parts), finish_reason="stop")
+
+    assert joined(parts) == whole
+    assert assembled(*chunks_of(reply)).message.content == whole

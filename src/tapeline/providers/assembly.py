@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from tapeline.types import (
@@ -128,6 +128,27 @@ class _GrowingPart:
                 return Refusal(text)
             case "call":
                 return ToolCall(id=self.id or "", name=self.name or "", raw_arguments=text or "{}")
+
+
+def joined(parts: Iterable[Part]) -> tuple[Part, ...]:
+    """Join the parts of a plain answer that a stream could not tell apart, and drop those that say nothing.
+
+    Such are neighbouring texts, as around a citation, and thinking up to its signature.
+    """
+    whole: list[Part] = []
+    for part in parts:
+        match whole[-1:], part:
+            case _, Text(text="") | Thinking(text="", signature=None, redacted=None, id=None):
+                continue
+            case [Text(text=start)], Text(text=rest):
+                whole[-1] = Text(start + rest)
+            case [Thinking(text=start, signature=None, redacted=None, id=id)], Thinking(
+                text=rest, redacted=None
+            ) if part.id == id:
+                whole[-1] = replace(part, text=start + rest)
+            case _:
+                whole.append(part)
+    return tuple(whole)
 
 
 def chunks_of(reply: Reply) -> list[Chunk]:
