@@ -20,6 +20,7 @@ from tapeline.providers.eventstream import (
     decode_headers,
     encode_event,
     encode_frame,
+    event_head,
 )
 
 PURE = settings(derandomize=True, deadline=None, max_examples=60, database=None)
@@ -165,6 +166,40 @@ def test_a_stream_that_ends_inside_a_frame_was_closed(cut: int) -> None:
     with pytest.raises(LLMError, match=f"after {cut} bytes") as caught:
         decoder.finish()
     assert caught.value.code is ErrorCode.STREAM_CLOSED
+
+
+LONE = [
+    (GOOD, b'{"text":"hi"}'),
+    (encode_event("delta", b""), b""),
+    (encode_event("delta", bytes(70_000)), bytes(70_000)),
+    (encode_event("stop", b"{}"), None),
+    (encode_frame({":message-type": "exception", ":exception-type": "delta"}, b"{}"), None),
+    (GOOD + GOOD, None),
+    (GOOD[:-1], None),
+    (GOOD[:15], None),
+    (b"", None),
+]
+
+
+@pytest.mark.parametrize(("block", "payload"), LONE)
+def test_the_short_way_takes_nothing_but_one_frame_of_its_type(block: bytes, payload: bytes | None) -> None:
+    """And gives what the long way gives; inside a frame it takes nothing."""
+    decoder = EventStreamDecoder()
+
+    assert decoder.lone_payload(block, event_head("delta")) == payload
+
+    if payload is not None:
+        assert [frame.payload for frame in decoder.feed(block)] == [payload]
+    decoder.feed(GOOD[:20])
+    assert decoder.lone_payload(block, event_head("delta")) is None
+
+
+@pytest.mark.parametrize("fault", range(len(GOOD)))
+def test_the_short_way_takes_no_frame_that_is_damaged(fault: int) -> None:
+    """Both checksums are held against it, whichever byte it is."""
+    damaged = GOOD[:fault] + bytes((GOOD[fault] ^ 1,)) + GOOD[fault + 1 :]
+
+    assert EventStreamDecoder().lone_payload(damaged, event_head("delta")) is None
 
 
 # What is not a frame ------------------------------------------------------------------------------

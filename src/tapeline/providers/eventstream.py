@@ -16,8 +16,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 from zlib import crc32
+
+import msgspec
 
 from tapeline.errors import LLMError
 from tapeline.providers.errors import closed, malformed
@@ -41,8 +43,11 @@ TYPE_HEADERS: Mapping[str, str] = {
 """Which header names the type of a frame, by its `:message-type`."""
 
 
-class Frame(NamedTuple):
-    """One frame. message_type: event, exception or error; type: which one of these."""
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One frame. message_type: event, exception or error; type: which one of these.
+
+    A struct, which is cheaper than a tuple: there is one per token.
+    """
 
     message_type: str
     type: str
@@ -66,10 +71,31 @@ class EventStreamDecoder:
     def feed(self, block: bytes) -> list[Frame]:
         if self._error is not None:
             raise self._error
-        self._waiting += block
-        if len(self._waiting) < self._needed_bytes:
-            return []  # nothing is copied or looked at twice, however small the blocks
-        return self._take_frames(bytes(self._waiting))
+        if self._waiting:
+            self._waiting += block
+            if len(self._waiting) < self._needed_bytes:
+                return []  # nothing is copied or looked at twice, however small the blocks
+            block = bytes(self._waiting)
+            self._waiting.clear()
+        return self._take_frames(block)
+
+    def lone_payload(self, block: bytes, head: bytes) -> bytes | None:
+        """Return the payload of a block that is just one frame with these headers; None for any other.
+
+        The short way for a stream whose frames are nearly all of one type. A block that it answers must
+        not be fed as well. head: see `event_head`.
+        """
+        if self._waiting or self._error is not None or len(block) < _FRAME_BYTES_MIN:
+            return None
+        size, headers_size, crc = _PRELUDE.unpack_from(block)
+        is_lone = (
+            size == len(block) <= PAYLOAD_BYTES_LIMIT
+            and headers_size == len(head)
+            and block.startswith(head, _PRELUDE_BYTES)
+            and crc32(block[:8]) == crc
+            and (crc32(block[8:-4], crc),) == _CRC.unpack_from(block, size - _CRC.size)
+        )
+        return block[_PRELUDE_BYTES + headers_size : -4] if is_lone else None
 
     def finish(self) -> None:
         """The stream has ended. Raises LLMError (stream_closed) if it did inside a frame."""
@@ -79,48 +105,49 @@ class EventStreamDecoder:
             raise closed(f"inside a frame, after {len(self._waiting)} bytes of it")
 
     def _take_frames(self, data: bytes) -> list[Frame]:
+        """Return the frames that are whole, and let the rest wait."""
         frames: list[Frame] = []
         start = 0
+        self._needed_bytes = _PRELUDE_BYTES
         try:
-            while start + (size := self._next_size(data, start)) <= len(data):
-                frames.append(_decode_frame(data, start, start + size))
+            while start + _PRELUDE_BYTES <= len(data):
+                size, headers_size, crc = _PRELUDE.unpack_from(data, start)
+                _check_prelude(data[start : start + 8], size, headers_size, crc)
+                if start + size > len(data):
+                    self._needed_bytes = size
+                    break
+                frames.append(_decode_frame(data, start, start + size, headers_size, crc))
                 start += size
         except LLMError as error:
             self._error = error
             if not frames:
                 raise
-        del self._waiting[:start]
+        if start < len(data):
+            self._waiting += data[start:]
         return frames
-
-    def _next_size(self, data: bytes, start: int) -> int:
-        """Return the bytes needed from `start` on: those of a frame once its prelude is here."""
-        has_prelude = start + _PRELUDE_BYTES <= len(data)
-        self._needed_bytes = _frame_size(data, start) if has_prelude else _PRELUDE_BYTES
-        return self._needed_bytes
 
 
 # Decoding -----------------------------------------------------------------------------------------
 
 
-def _frame_size(data: bytes, start: int) -> int:
-    size, headers_size, crc = _PRELUDE.unpack_from(data, start)
-    if crc32(data[start : start + 8]) != crc:
+def _check_prelude(sizes: bytes, size: int, headers_size: int, crc: int) -> None:
+    if crc32(sizes) != crc:
         raise malformed("the checksum of a frame's prelude does not match")
     payload_size = size - headers_size - _FRAME_BYTES_MIN
     if not 0 <= payload_size <= PAYLOAD_BYTES_LIMIT or headers_size > HEADERS_BYTES_LIMIT:
         raise malformed(f"a frame of {size} bytes cannot hold {headers_size} bytes of headers")
-    return int(size)
 
 
-def _decode_frame(data: bytes, start: int, end: int) -> Frame:
-    _, headers_size, prelude_crc = _PRELUDE.unpack_from(data, start)
+def _decode_frame(data: bytes, start: int, end: int, headers_size: int, prelude_crc: int) -> Frame:
     payload_end = end - _CRC.size
     # The prelude's CRC is that of the first 8 bytes: the frame's CRC goes on from there.
-    if crc32(data[start + 8 : payload_end], prelude_crc) != _CRC.unpack_from(data, payload_end)[0]:
+    (crc,) = _CRC.unpack_from(data, payload_end)
+    if crc32(data[start + 8 : payload_end], prelude_crc) != crc:
         raise malformed("the checksum of a frame does not match")
-    payload_start = start + _PRELUDE_BYTES + headers_size
-    head = _decode_head(data[start + _PRELUDE_BYTES : payload_start])
-    return Frame(*head, data[payload_start:payload_end])
+    headers_start = start + _PRELUDE_BYTES
+    payload_start = headers_start + headers_size
+    message_type, type, content_type, headers = _decode_head(data[headers_start:payload_start])
+    return Frame(message_type, type, content_type, headers, data[payload_start:payload_end])
 
 
 # All frames of one event type have the same header bytes, and parsing them costs more than the rest of
@@ -223,7 +250,7 @@ def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes) -> bytes:
 
     Raises ValueError for a name of more than 255 bytes, a value of more than 65,535, or a larger int.
     """
-    block = b"".join(_encode_header(name, value) for name, value in headers.items())
+    block = _encode_headers(headers)
     sizes = struct.pack(">II", _FRAME_BYTES_MIN + len(block) + len(payload), len(block))
     frame = b"".join((sizes, _CRC.pack(crc32(sizes)), block, payload))
     return frame + _CRC.pack(crc32(frame))
@@ -231,8 +258,20 @@ def encode_frame(headers: Mapping[str, HeaderValue], payload: bytes) -> bytes:
 
 def encode_event(type: str, payload: bytes) -> bytes:
     """Return the frame of one event with a JSON payload."""
-    headers = {":event-type": type, ":content-type": "application/json", ":message-type": "event"}
-    return encode_frame(headers, payload)
+    return encode_frame(_event_headers(type), payload)
+
+
+def event_head(type: str) -> bytes:
+    """Return the headers of such a frame, as AWS writes them: to know one by its first bytes."""
+    return _encode_headers(_event_headers(type))
+
+
+def _event_headers(type: str) -> Mapping[str, HeaderValue]:
+    return {":event-type": type, ":content-type": "application/json", ":message-type": "event"}
+
+
+def _encode_headers(headers: Mapping[str, HeaderValue]) -> bytes:
+    return b"".join(_encode_header(name, value) for name, value in headers.items())
 
 
 def _encode_header(name: str, value: HeaderValue) -> bytes:
