@@ -8,14 +8,17 @@ from dataclasses import replace
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.media import Image
+from tapeline.media import Audio, Document, Image
 from tapeline.providers.anthropic import AnthropicCodec
-from tapeline.providers.assembly import Assembler
+from tapeline.providers.assembly import Assembler, chunks_of
 from tapeline.types import (
+    CachePoint,
     ChatRequest,
     Chunk,
     HttpRequest,
     Message,
+    Part,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -23,6 +26,7 @@ from tapeline.types import (
     Tool,
     ToolCall,
     ToolCallDelta,
+    ToolResult,
     Usage,
     assistant,
     system,
@@ -91,6 +95,11 @@ def reply(*content, finish_reason="stop", usage: Usage = Usage()) -> Reply:
     return Reply(message=assistant(*content), finish_reason=finish_reason, usage=usage, model="m", id="m1")
 
 
+def sent(*messages: Message, **options) -> dict:
+    """The body of a request."""
+    return json.loads(CODEC.encode_request(ChatRequest(model="m", messages=messages, **options)).body)
+
+
 def called(*calls: tuple[str, str]) -> Reply:
     parts = (ToolCall(id=id, name="f", raw_arguments=arguments) for id, arguments in calls)
     return reply(*parts, finish_reason="tool_calls")
@@ -149,6 +158,36 @@ STREAMS = {
         + text_block("Hello", index=1)
         + end(),
         reply(Thinking(text="Hmm", signature="c2ln"), "Hello"),
+    ),
+    "thinking between tools": (
+        start()
+        + block(
+            0,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "Hm"},
+            {"type": "signature_delta", "signature": "c2ln"},
+        )
+        + block(
+            1,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "thinking_delta", "thinking": "So"},
+            {"type": "signature_delta", "signature": "bm8y"},
+        )
+        + tool_block(2, "a", "{}")
+        + block(
+            3,
+            {"type": "thinking", "thinking": "", "signature": ""},
+            {"type": "signature_delta", "signature": "bm8z"},
+        )
+        + text_block("Hello", index=4)
+        + end(),
+        reply(
+            Thinking(text="Hm", signature="c2ln"),
+            Thinking(text="So", signature="bm8y"),
+            ToolCall(id="a", name="f"),
+            Thinking(signature="bm8z"),
+            "Hello",
+        ),
     ),
     "thinking that is not shown": (
         start()
@@ -219,6 +258,31 @@ STREAMS = {
         + end(),
         HELLO,
     ),
+    "deltas of a later API, in a block we know": (
+        start()
+        + block(
+            0,
+            {"type": "text", "text": ""},
+            {"type": "text_delta", "text": "Hel"},
+            {"type": "hologram_delta", "text": {"depth": 3}},
+            {"type": "hologram_delta", "text": "no"},
+            {"type": "text_delta", "text": "lo"},
+        )
+        + end(),
+        HELLO,
+    ),
+    "a refusal that is explained": (
+        start()
+        + text_block("Hello")
+        + event(
+            "message_delta",
+            delta={
+                "stop_reason": "refusal",
+                "stop_details": {"type": "refusal", "explanation": "No, as ..."},
+            },
+        ),
+        reply("Hello", Refusal("No, as ..."), finish_reason="refusal"),
+    ),
     "an event of a later API": (event("weather", mood="fine") + GOOD, HELLO),
     "usage at both ends": (
         start(USAGE | {"output_tokens": 1}) + text_block("Hello") + end(usage={"output_tokens": 5}),
@@ -247,8 +311,9 @@ STREAMS = {
 
 @pytest.mark.parametrize(("body", "expected"), STREAMS.values(), ids=STREAMS.keys())
 def test_a_stream_is_read_whatever_its_quirks(body: bytes, expected: Reply) -> None:
-    """In one block and byte by byte."""
+    """In one block, event by event, and byte by byte."""
     assert streamed(body) == expected
+    assert streamed(*(event + b"\n\n" for event in body.split(b"\n\n") if event)) == expected
     assert streamed(*(body[i : i + 1] for i in range(len(body)))) == expected
 
 
@@ -267,6 +332,40 @@ def test_each_event_is_a_chunk_that_keeps_its_bytes() -> None:
         Chunk(finish_reason="tool_calls", usage=Usage(input_tokens=9, output_tokens=1), raw=raws[4]),
         Chunk(raw=raws[5]),
     ]
+
+
+ERRORS_IN_STREAMS = [
+    ("rate_limit_error", ErrorCode.RATE_LIMIT, None),
+    ("overloaded_error", ErrorCode.OVERLOADED, None),
+    ("api_error", ErrorCode.INTERNAL_ERROR, False),
+    ("invalid_request_error", ErrorCode.INVALID_REQUEST, False),
+    ("weather_error", ErrorCode.INTERNAL_ERROR, False),
+]
+
+
+@pytest.mark.parametrize(("word", "code", "should_retry"), ERRORS_IN_STREAMS)
+def test_only_a_busy_server_is_asked_again_after_an_error_in_a_success(
+    word: str, code: ErrorCode, should_retry: bool | None
+) -> None:
+    """In a stream; a plain answer was made, and paid for, whatever it holds."""
+    body = {"type": "error", "error": {"type": word, "message": "oh"}}
+
+    with pytest.raises(LLMError) as of_stream:
+        streamed(event("error", error=body["error"]))
+    with pytest.raises(LLMError) as of_plain:
+        CODEC.decode_response(json.dumps(body).encode())
+
+    assert (of_stream.value.code, of_stream.value.should_retry) == (code, should_retry)
+    assert (of_plain.value.code, of_plain.value.should_retry) == (code, False)
+
+
+@pytest.mark.parametrize("body", [b"", start() + text_block("Hel")], ids=["nothing", "cut"])
+def test_a_stream_that_ended_early_is_the_callers_to_try_again(body: bytes) -> None:
+    """Its tokens are paid for."""
+    with pytest.raises(LLMError) as raised:
+        streamed(body)
+
+    assert (raised.value.retryable, raised.value.should_retry) == (True, False)
 
 
 OVERLOADED = event("error", error={"type": "overloaded_error", "message": "Overloaded"})
@@ -293,6 +392,16 @@ BROKEN = {
         start() + event("error", error={"type": "weather_error", "message": "rain"}),
         ErrorCode.INTERNAL_ERROR,
         "",
+    ),
+    "a delta of a type we know with other contents": (
+        start() + block(0, {"type": "text", "text": ""}, {"type": "text_delta", "text": 5}),
+        ErrorCode.MALFORMED_RESPONSE,
+        "",
+    ),
+    "broken JSON in a delta": (
+        start() + text_block("Hel") + b"event: content_block_delta\ndata: {bad\n\n",
+        ErrorCode.MALFORMED_RESPONSE,
+        "Hel",
     ),
     "broken JSON": (start() + text_block("Hel") + b"data: {bad\n\n", ErrorCode.MALFORMED_RESPONSE, "Hel"),
     "no object": (start() + text_block("Hel") + data(42), ErrorCode.MALFORMED_RESPONSE, "Hel"),
@@ -345,6 +454,27 @@ PLAIN = {
             finish_reason="tool_calls",
         ),
     ),
+    "texts around citations, and thinking in pieces": (
+        plain(
+            {"type": "thinking", "thinking": "H"},
+            {"type": "thinking", "thinking": "m", "signature": "c2ln"},
+            {"type": "text", "text": "Hel"},
+            {"type": "text", "text": "lo", "citations": [{"type": "char_location", "cited_text": "Hi"}]},
+        ),
+        reply(Thinking(text="Hm", signature="c2ln"), "Hello"),
+    ),
+    "a refusal that is explained": (
+        plain(
+            {"type": "text", "text": "Hello"},
+            stop_reason="refusal",
+            stop_details={"type": "refusal", "category": "bio", "explanation": "No, as ..."},
+        ),
+        reply("Hello", Refusal("No, as ..."), finish_reason="refusal"),
+    ),
+    "a refusal that is not": (
+        plain({"type": "text", "text": "Hello"}, stop_reason="refusal", stop_details={"explanation": None}),
+        replace(HELLO, finish_reason="refusal"),
+    ),
     "usage": (
         plain(usage=USAGE | {"output_tokens": 5, "output_tokens_details": {"thinking_tokens": 3}}),
         reply(
@@ -364,6 +494,14 @@ PLAIN = {
 def test_a_plain_answer_is_read_whatever_its_quirks(body: bytes, expected: Reply) -> None:
     """The body itself stays in `wire`."""
     assert CODEC.decode_response(body) == replace(expected, wire=body)
+
+
+def test_a_success_without_content_is_an_empty_response() -> None:
+    """An object of some other API, say."""
+    with pytest.raises(LLMError) as raised:
+        CODEC.decode_response(b'{"id": "m1"}')
+
+    assert raised.value.code is ErrorCode.EMPTY_RESPONSE
 
 
 def test_a_success_that_holds_an_error_raises_it() -> None:
@@ -506,21 +644,288 @@ def test_a_request_is_encoded_as_documented() -> None:
     }
 
 
-def test_what_the_api_would_refuse_in_a_history_is_left_out() -> None:
-    """Another provider's unsigned thinking, empty texts, and turns that hold nothing else."""
-    messages = (
-        user("Hi"),
-        assistant(Thinking(text="Hmm")),
-        assistant(Text(""), Thinking(text="Hmm"), ToolCall(id="a", name="f")),
-        tool_result("a", "x"),
+PARTS = [
+    (
+        Document(media_type="application/pdf", data=b"%PDF-1", name="report.pdf"),
+        {
+            "type": "document",
+            "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0x"},
+            "title": "report.pdf",
+        },
+    ),
+    (
+        Document(media_type="text/plain", data="wörld".encode()),
+        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "wörld"}},
+    ),
+    (
+        Document.from_url("https://example.org/a.pdf"),
+        {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}},
+    ),
+    (
+        Image.from_url("https://example.org/a.png"),
+        {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}},
+    ),
+    (
+        ToolResult(id="a", content=(Text("See"), Image(media_type="image/png", data=b"\x01\x02"))),
+        {
+            "type": "tool_result",
+            "tool_use_id": "a",
+            "content": [
+                {"type": "text", "text": "See"},
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AQI="}},
+            ],
+        },
+    ),
+    (
+        ToolResult(id="a", content="boom", is_error=True),
+        {"type": "tool_result", "tool_use_id": "a", "content": "boom", "is_error": True},
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "encoded"), PARTS)
+def test_a_part_has_its_block_and_survives_the_wire(part: Part, encoded: dict) -> None:
+    """Documents, pictures by URL, and results with more than text."""
+    role = "tool" if isinstance(part, ToolResult) else "user"
+    request = ChatRequest(model="m", messages=(Message(role, (part,)),), max_tokens=9)
+
+    http = CODEC.encode_request(request)
+
+    assert json.loads(http.body)["messages"][0]["content"] == [encoded]
+    assert CODEC.decode_request(http) == request
+
+
+def test_any_text_is_a_plain_document() -> None:
+    """The API has no other media type for text; JSON and Markdown are read all the same."""
+    document = Document(media_type="application/json", data=b"{}")
+
+    (message,) = sent(user(document))["messages"]
+
+    assert message["content"][0]["source"] == {"type": "text", "media_type": "text/plain", "data": "{}"}
+
+
+@pytest.mark.parametrize(
+    ("part", "hint"),
+    [
+        (Audio(media_type="audio/wav", data=b"x"), "no audio here: send a transcript"),
+        (Document(media_type="application/msword", data=b"x"), "convert it first"),
+        (Document(media_type="text/plain", data=b"\xff"), "no UTF-8 text"),
+    ],
+)
+def test_what_the_api_cannot_read_is_refused_before_sending(part: Part, hint: str) -> None:
+    """The error says what to do instead."""
+    with pytest.raises(LLMError, match=hint) as raised:
+        sent(user(part))
+
+    assert raised.value.code is ErrorCode.INVALID_REQUEST
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+HOUR = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+
+
+def text(content: str, mark: dict | None = None) -> dict:
+    return {"type": "text", "text": content} | (mark or {})
+
+
+CACHED = {
+    "in the system prompt": (
+        (system("Be brief.", CachePoint()), system("Be kind."), user("Hi")),
+        [text("Be brief.", MARK), text("Be kind.")],
+        [{"role": "user", "content": "Hi"}],
+    ),
+    "in a message": (
+        (user("One", CachePoint(ttl="1h"), "Two"),),
+        None,
+        [{"role": "user", "content": [text("One", HOUR), text("Two")]}],
+    ),
+    "after a tool's result": (
+        (Message("tool", (ToolResult(id="a", content="x"), CachePoint())), tool_result("b", "y")),
+        None,
+        [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": "a", "content": "x"} | MARK,
+                    {"type": "tool_result", "tool_use_id": "b", "content": "y"},
+                ],
+            }
+        ],
+    ),
+    "first in a message": (
+        (user("One"), user(CachePoint(), "Two")),
+        None,
+        [{"role": "user", "content": [text("One", MARK)]}, {"role": "user", "content": "Two"}],
+    ),
+    "first in the first message": (
+        (system("Be brief."), user(CachePoint(), "Hi")),
+        [text("Be brief.", MARK)],
+        [{"role": "user", "content": "Hi"}],
+    ),
+    "after thinking, which takes no mark": (
+        (assistant("Hm", Thinking(signature="c2ln"), CachePoint()),),
+        None,
+        [
+            {
+                "role": "assistant",
+                "content": [text("Hm", MARK), {"type": "thinking", "thinking": "", "signature": "c2ln"}],
+            }
+        ],
+    ),
+    "after nothing": ((user(CachePoint(), "Hi"),), None, [{"role": "user", "content": "Hi"}]),
+}
+
+
+@pytest.mark.parametrize(("messages", "system_prompt", "turns"), CACHED.values(), ids=CACHED.keys())
+def test_a_cache_point_marks_the_block_before_it(messages, system_prompt, turns) -> None:
+    """Across messages too; where there is no such block it is ignored."""
+    body = sent(*messages)
+
+    assert (body.get("system"), body["messages"]) == (system_prompt, turns)
+
+
+def test_cache_points_survive_the_wire() -> None:
+    """Behind the system prompt, a text, and each of two results."""
+    request = ChatRequest(
+        model="m",
+        max_tokens=9,
+        messages=(
+            system("Be brief.", CachePoint(ttl="5m")),
+            user("Hi", CachePoint()),
+            assistant(ToolCall(id="a", name="f"), ToolCall(id="b", name="f")),
+            Message("tool", (ToolResult(id="a", content="x"), CachePoint())),
+            Message("tool", (ToolResult(id="b", content="y"), CachePoint(ttl="1h"))),
+        ),
     )
 
-    body = json.loads(CODEC.encode_request(ChatRequest(model="m", messages=messages)).body)
+    assert CODEC.decode_request(CODEC.encode_request(request)) == request
 
+
+EFFORTS = [
+    ("none", {"thinking": {"type": "disabled"}}),
+    ("minimal", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}),
+    ("high", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "high"}}),
+    ("max", {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}}),
+]
+
+
+@pytest.mark.parametrize(("effort", "fields"), EFFORTS)
+def test_an_effort_is_thinking_of_that_depth(effort, fields: dict) -> None:
+    """The API has no "minimal": its least is "low"."""
+    body = sent(user("Hi"), reasoning_effort=effort)
+
+    assert {name: body[name] for name in ("thinking", "output_config") if name in body} == fields
+
+
+def test_an_effort_and_a_schema_share_their_place() -> None:
+    """Neither overwrites the other."""
+    body = sent(user("Hi"), reasoning_effort="low", schema={"type": "string"})
+
+    schema = {"type": "json_schema", "schema": {"type": "string"}}
+    assert body["output_config"] == {"effort": "low", "format": schema}
+
+
+CHOICES = [
+    ("auto", None, {"type": "auto"}),
+    ("none", False, {"type": "none"}),
+    ("required", None, {"type": "any"}),
+    ("look", False, {"type": "tool", "name": "look", "disable_parallel_tool_use": True}),
+    (None, False, {"type": "auto", "disable_parallel_tool_use": True}),
+    (None, True, None),
+    (None, None, None),
+]
+
+
+@pytest.mark.parametrize(("choice", "is_parallel", "encoded"), CHOICES)
+def test_a_tool_choice_also_says_whether_calls_may_be_parallel(choice, is_parallel, encoded) -> None:
+    """They may unless forbidden; and without tools the API refuses any choice."""
+    options = {"tool_choice": choice, "parallel_tool_calls": is_parallel}
+
+    assert sent(user("Hi"), tools=(Tool(name="look"),), **options).get("tool_choice") == encoded
+    assert "tool_choice" not in sent(user("Hi"), **options)
+
+
+def test_every_option_survives_the_wire() -> None:
+    """But for the penalties and the seed, which the API does not have."""
+    request = ChatRequest(
+        model="m",
+        messages=(user("Hi"),),
+        max_tokens=9,
+        temperature=0.5,
+        top_p=0.9,
+        top_k=5,
+        stop=("END",),
+        reasoning_effort="xhigh",
+        service_tier="standard_only",
+        metadata={"user_id": "u1"},
+        tools=(Tool(name="look"),),
+        tool_choice="look",
+        parallel_tool_calls=False,
+        schema={"type": "object"},
+    )
+
+    assert CODEC.decode_request(CODEC.encode_request(request)) == request
+    assert CODEC.encode_request(replace(request, seed=7)) == CODEC.encode_request(request)
+
+
+def test_metadata_the_api_would_refuse_is_refused_before_sending() -> None:
+    """It knows the user's id alone."""
+    with pytest.raises(LLMError, match="leave out team, trace") as raised:
+        sent(user("Hi"), metadata={"user_id": "u1", "trace": "t", "team": "x"})
+
+    assert raised.value.code is ErrorCode.INVALID_REQUEST
+
+
+CAPABILITIES = [
+    ("claude-haiku-5-5", {"temperature", "top_p", "top_k"}, {"auto", "none", "required", "named"}),
+    ("claude-opus-5-5", {"temperature", "top_p", "top_k"}, {"auto", "none"}),
+    ("claude-fable-5-1", {"temperature", "top_p", "top_k"}, {"auto", "none"}),
+    ("claude-fable-5", {"temperature", "top_p", "top_k"}, {"auto", "none", "required", "named"}),
+    (
+        "claude-haiku-4-5-20251001",
+        {"temperature", "top_p", "top_k", "reasoning_effort"},
+        {"auto", "none", "required", "named"},
+    ),
+    (
+        "claude-opus-4-1-20250805",
+        {"temperature", "top_p", "top_k", "reasoning_effort"},
+        {"auto", "none", "required", "named"},
+    ),
+    ("claude-opus-4-6", {"temperature", "top_p", "top_k"}, {"auto", "none", "required", "named"}),
+    ("qwen3", set(), {"auto", "none", "required", "named"}),
+]
+
+
+@pytest.mark.parametrize(("model", "refused", "choices"), CAPABILITIES)
+def test_what_is_known_of_a_model(model: str, refused: set[str], choices: set[str]) -> None:
+    """Anthropic's own are known by name; of another server's, no more than that there are no penalties."""
+    known = CODEC.capabilities(model)
+
+    assert set(known.refused) == refused | {"frequency_penalty", "presence_penalty"}
+    assert known.tool_choices == choices
+    assert known.ranges["temperature"] == (0.0, 1.0)
+
+
+def test_what_the_api_would_refuse_in_a_history_is_left_out() -> None:
+    """Another provider's thinking, empty texts, turns that hold nothing else, and pictures for the system."""
+    messages = (
+        system(Image(media_type="image/png", data=b"x")),
+        user("Hi"),
+        assistant(Thinking(text="Hmm")),
+        assistant(Thinking(text="Hmm", signature="encrypted", id="rs_1")),
+        assistant(Text(""), Thinking(text="Hmm"), ToolCall(id="a", name="f")),
+        tool_result("a", "x"),
+        assistant(Refusal("No.")),
+    )
+
+    body = sent(*messages)
+
+    assert "system" not in body
     assert body["messages"] == [
         {"role": "user", "content": "Hi"},
         {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "f", "input": {}}]},
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": "x"}]},
+        {"role": "assistant", "content": "No."},
     ]
 
 
@@ -568,15 +973,40 @@ def test_a_request_of_another_client_is_decoded() -> None:
         model="m",
         max_tokens=9,
         messages=(
-            system("Be brief."),
+            system("Be brief.", CachePoint()),
             user("Hi"),
             system("Be kind."),
             tool_result("a", ""),
-            tool_result("b", "xy"),
+            tool_result("b", "x", "y"),
             user("So?"),
         ),
         tools=(Tool(name="web_search", parameters={}),),
     )
+
+
+@pytest.mark.parametrize(
+    ("message", "hint"),
+    [
+        ({"role": "robot", "content": "Hi"}, "role 'robot'"),
+        ({"role": "user", "content": [{"type": "hologram"}]}, "type 'hologram'"),
+        (
+            {"role": "user", "content": [{"type": "image", "source": {"type": "file"}}]},
+            "image from .* 'file'",
+        ),
+        (
+            {"role": "user", "content": [{"type": "document", "source": {"type": "file"}}]},
+            "document from .* 'file'",
+        ),
+    ],
+)
+def test_a_request_we_cannot_read_is_refused(message: dict, hint: str) -> None:
+    """A model that never saw the document would answer something else."""
+    body = json.dumps({"model": "m", "max_tokens": 9, "messages": [message]}).encode()
+
+    with pytest.raises(LLMError, match=hint) as raised:
+        CODEC.decode_request(HttpRequest(method="POST", path="/v1/messages", headers={}, body=body))
+
+    assert raised.value.code is ErrorCode.INVALID_REQUEST
 
 
 def test_an_encoded_stream_is_what_the_api_sends() -> None:
@@ -648,6 +1078,23 @@ def test_an_encoded_stream_is_what_the_api_sends() -> None:
         b"event: message_start",
         b"event: content_block_start",
     ]
+
+
+def test_several_thoughts_survive_the_wire() -> None:
+    """Each keeps its own signature, in a stream and in a plain answer; so does the refusal's reason."""
+    said = reply(
+        Thinking(text="Hm", signature="c2ln"),
+        Thinking(text="So", signature="bm8y"),
+        Thinking(redacted="eA=="),
+        Thinking(signature="bm8z"),
+        "Hello",
+        Refusal("No."),
+        finish_reason="refusal",
+        usage=Usage(input_tokens=1, output_tokens=1),
+    )
+
+    assert streamed(*CODEC.encode_stream(chunks_of(said), model="m")) == said
+    assert replace(CODEC.decode_response(CODEC.encode_response(said)), wire=b"") == said
 
 
 def test_interleaved_tool_calls_keep_their_fragments() -> None:

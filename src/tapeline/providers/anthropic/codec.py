@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tapeline.providers.anthropic import errors, reply, request, stream
-from tapeline.types import Capabilities
+from tapeline.providers.anthropic import capabilities, errors, reply, request, stream
 
 
 class AnthropicCodec:
@@ -20,6 +19,4 @@ class AnthropicCodec:
     encode_stream = staticmethod(stream.encode_stream)
     decode_error = staticmethod(errors.decode_error)
     encode_error = staticmethod(errors.encode_error)
-
-    def capabilities(self, model: str) -> Capabilities:
-        return Capabilities()
+    capabilities = staticmethod(capabilities.capabilities)

@@ -32,6 +32,8 @@ CODES_OF_INVALID_REQUESTS: Mapping[str, ErrorCode] = {
     "your credit balance is too low": ErrorCode.QUOTA_EXCEEDED,
 }
 
+TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
+
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMError:
     error = error_object(body)
@@ -43,8 +45,21 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
     return decoded
 
 
-def error_inside_success(body: bytes) -> LLMError:
-    """The error of a 200 whose body, or whose stream, holds one."""
+def error_in_body(body: bytes) -> LLMError:
+    """The error of a 200 whose body is one. Not retried at once: the server has answered, and been paid."""
+    decoded = _error_without_status(body)
+    decoded.should_retry = False
+    return decoded
+
+
+def error_in_stream(data: bytes) -> LLMError:
+    """The error a stream ends with. Retried at once only where the server said to come back."""
+    decoded = _error_without_status(data)
+    decoded.should_retry = None if decoded.code in TOO_BUSY else False
+    return decoded
+
+
+def _error_without_status(body: bytes) -> LLMError:
     error = error_object(body)
     code, provider_code = _error_code(error)
     return LLMError(

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tapeline.providers.anthropic import wire
-from tapeline.providers.anthropic.content import encode_part, parts_of
-from tapeline.providers.anthropic.errors import error_inside_success
+from tapeline.providers.anthropic.content import encode_parts, parts_of
+from tapeline.providers.anthropic.errors import error_in_body
+from tapeline.providers.assembly import joined
 from tapeline.providers.bodies import dumps, parse, without_none
 from tapeline.providers.errors import empty
-from tapeline.types import FinishReason, Json, Message, Reply, Usage
+from tapeline.types import FinishReason, Json, Message, Part, Refusal, Reply, Usage
 
 FINISH_REASONS: Mapping[str, FinishReason] = {
     "end_turn": "stop",
@@ -35,11 +36,11 @@ STOP_REASONS: Mapping[FinishReason, str] = {
 def decode_response(body: bytes) -> Reply:
     message = parse(body, wire.MESSAGE)
     if message.error is not None:
-        raise error_inside_success(body)
+        raise error_in_body(body)
     if message.content is None:
         raise empty("no content")
     return Reply(
-        message=Message("assistant", tuple(parts_of(message.content))),
+        message=Message("assistant", _decode_content(message)),
         finish_reason=decode_stop_reason(message.stop_reason),
         usage=decode_usage(message.usage) if message.usage else Usage(),
         model=message.model,
@@ -48,14 +49,16 @@ def decode_response(body: bytes) -> Reply:
     )
 
 
+def _decode_content(message: wire.Message) -> tuple[Part, ...]:
+    content = joined(parts_of(message.content or ()))
+    refusal = decode_stop_details(message.stop_details)
+    return (*content, Refusal(refusal)) if refusal else content
+
+
 def encode_response(reply: Reply) -> bytes:
-    end = {
-        "content": [encode_part(part) for part in reply.message.content],
-        "stop_reason": encode_stop_reason(reply.finish_reason),
-        "stop_sequence": None,
-        "usage": encode_usage(reply.usage),
-    }
-    return dumps(message_head(reply.id, reply.model) | end)
+    content = [part for part in reply.message.content if not isinstance(part, Refusal)]
+    body = {"content": encode_parts(content, before=[]), "usage": encode_usage(reply.usage)}
+    return dumps(message_head(reply.id, reply.model) | body | encode_stop(reply.finish_reason, reply.refusal))
 
 
 def message_head(id: str | None, model: str | None) -> dict[str, Json]:
@@ -66,8 +69,16 @@ def decode_stop_reason(word: str | None) -> FinishReason | None:
     return None if word is None else FINISH_REASONS.get(word, "stop")
 
 
-def encode_stop_reason(reason: FinishReason | None) -> str | None:
-    return None if reason is None else STOP_REASONS.get(reason, "end_turn")
+def decode_stop_details(details: wire.StopDetails | None) -> str:
+    """Return why the model refused, which the API tells apart from the text that came before."""
+    return (details.explanation or "") if details else ""
+
+
+def encode_stop(reason: FinishReason | None, refusal: str) -> dict[str, Json]:
+    word = None if reason is None else STOP_REASONS.get(reason, "end_turn")
+    stop: dict[str, Json] = {"stop_reason": word, "stop_sequence": None}
+    details = {"type": "refusal", "category": None, "explanation": refusal}
+    return stop | ({"stop_details": details} if refusal else {})
 
 
 def decode_usage(usage: wire.Usage) -> Usage:

@@ -4,87 +4,105 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tapeline.providers.anthropic.content import decode_content, encode_part
+from tapeline.providers.anthropic.content import Block, decode_content, encode_parts
 from tapeline.providers.bodies import dumps, parse_any, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.types import (
+    CachePoint,
     ChatRequest,
     HttpRequest,
     Json,
     Message,
     Part,
+    ReasoningEffort,
     Text,
     Thinking,
     Tool,
     ToolResult,
     assistant,
     system,
-    tool_result,
     user,
 )
 
 PATH = "/v1/messages"
 DEFAULT_MAX_TOKENS = 4096  # the API wants a number; every model since Claude 3 can answer this long
 
+TOOL_CHOICES = {"auto": "auto", "none": "none", "required": "any"}
+
 # Towards the provider -----------------------------------------------------------------------------
 
 
 def encode_request(request: ChatRequest) -> HttpRequest:
+    """A seed is left out: the API has no place for it, and a seed is best effort everywhere."""
     body = without_none(
         {
             "model": request.model,
             "max_tokens": DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
-            "system": _encode_system(request.messages),
-            "messages": _encode_messages(request.messages),
+            **_encode_prompt(request.messages),
             "temperature": request.temperature,
             "top_p": request.top_p,
+            "top_k": request.top_k,
             "stop_sequences": list(request.stop) or None,
             "tools": [_encode_tool(tool) for tool in request.tools] or None,
-            "output_config": _encode_schema(request.schema),
+            "tool_choice": _encode_tool_choice(request),
+            "thinking": _encode_thinking(request.reasoning_effort),
+            "output_config": _encode_output_config(request) or None,
+            "service_tier": request.service_tier,
+            "metadata": _encode_metadata(request.metadata),
             "stream": True if request.is_stream else None,
         }
     )
     return HttpRequest(method="POST", path=PATH, headers={}, body=dumps(body | dict(request.extra)))
 
 
-def _encode_system(messages: Iterable[Message]) -> str | None:
-    return "\n\n".join(message.text for message in messages if message.role == "system") or None
-
-
-def _encode_messages(messages: Iterable[Message]) -> list[dict[str, Json]]:
-    """Return the wire messages; the results of parallel tool calls must share one."""
-    encoded: list[dict[str, Json]] = []
+def _encode_prompt(messages: Iterable[Message]) -> dict[str, Json]:
+    """Return system and messages; the results of parallel tool calls must share one message."""
+    system: list[list[Block]] = []
+    turns: list[dict[str, Json]] = []
     last_role = None
     for message in messages:
+        before = turns[-1]["content"] if turns else [block for blocks in system for block in blocks]
+        content = encode_parts(_taken(message), before=before)
         if message.role == "system":
+            system.append(content)
             continue
-        content = _encode_content(message)
         if message.role == last_role == "tool":
-            encoded[-1]["content"] += content
+            turns[-1]["content"] += content
         elif content or message.role == "user":  # an assistant's turn without content is refused
             role = "assistant" if message.role == "assistant" else "user"
-            encoded.append({"role": role, "content": content})
+            turns.append({"role": role, "content": content})
         last_role = message.role
-    return encoded
+    return {"system": _system(system), "messages": [turn | {"content": _short(turn)} for turn in turns]}
 
 
-def _encode_content(message: Message) -> str | list[dict[str, Json]]:
-    match message:
-        case Message(role="user" | "assistant", content=(Text(text=text),)):
-            return text
-        case _:
-            return [encode_part(part) for part in message.content if not _is_refused(part)]
+def _taken(message: Message) -> Iterator[Part]:
+    """Yield the parts that the API takes: it would refuse the whole request for any of the others."""
+    for part in message.content:
+        match part:
+            case Text(text=""):
+                continue
+            case Thinking() if part.id or not (part.signature or part.redacted):
+                continue  # another provider's own
+            case _ if message.role == "system" and not isinstance(part, Text | CachePoint):
+                continue
+            case _:
+                yield part
 
 
-def _is_refused(part: Part) -> bool:
-    """Whether the API would refuse the whole request for this part: no text, or thinking not its own."""
-    match part:
-        case Text(text=text):
-            return not text
-        case Thinking(signature=signature, redacted=redacted):
-            return not signature and not redacted
-        case _:
-            return False
+def _system(messages: list[list[Block]]) -> str | list[Block] | None:
+    blocks = [block for message in messages for block in message]
+    if any("cache_control" in block for block in blocks):
+        return blocks
+    return "\n\n".join("".join(block["text"] for block in message) for message in messages) or None
+
+
+def _short(turn: Mapping[str, Json]) -> str | list[Block]:
+    """Return the content of a turn, as a string where it is plain text."""
+    match turn["content"]:
+        case [{"type": "text", "text": text, **rest}] if not rest:
+            return str(text)
+        case content:
+            return list(content)
 
 
 def _encode_tool(tool: Tool) -> dict[str, Json]:
@@ -93,8 +111,38 @@ def _encode_tool(tool: Tool) -> dict[str, Json]:
     )
 
 
-def _encode_schema(schema: Mapping[str, Json] | None) -> dict[str, Json] | None:
-    return None if schema is None else {"format": {"type": "json_schema", "schema": dict(schema)}}
+def _encode_tool_choice(request: ChatRequest) -> dict[str, Json] | None:
+    """Return the choice, which also says whether calls may be parallel; without tools it is refused."""
+    choice, is_single = request.tool_choice, request.parallel_tool_calls is False
+    if not request.tools or (choice is None and not is_single):
+        return None
+    word = TOOL_CHOICES.get(choice or "auto")
+    encoded: dict[str, Json] = {"type": word} if word else {"type": "tool", "name": choice}
+    return encoded | ({"disable_parallel_tool_use": True} if is_single and word != "none" else {})
+
+
+def _encode_thinking(effort: ReasoningEffort | None) -> dict[str, Json] | None:
+    if effort is None:
+        return None
+    return {"type": "disabled" if effort == "none" else "adaptive"}
+
+
+def _encode_output_config(request: ChatRequest) -> dict[str, Json]:
+    schema, effort = request.schema, request.reasoning_effort
+    return without_none(
+        {
+            "effort": None if effort == "none" else "low" if effort == "minimal" else effort,
+            "format": None if schema is None else {"type": "json_schema", "schema": dict(schema)},
+        }
+    )
+
+
+def _encode_metadata(metadata: Mapping[str, str]) -> dict[str, str] | None:
+    if others := sorted(set(metadata) - {"user_id"}):
+        raise invalid_request(
+            f"Anthropic keeps no metadata but user_id: leave out {', '.join(others)}, or keep it on your side"
+        )
+    return dict(metadata) or None
 
 
 # From a client ------------------------------------------------------------------------------------
@@ -102,7 +150,8 @@ def _encode_schema(schema: Mapping[str, Json] | None) -> dict[str, Json] | None:
 
 def decode_request(request: HttpRequest) -> ChatRequest:
     body = parse_any(request.body)
-    output_format = (body.get("output_config") or {}).get("format") or {}
+    output_config = body.get("output_config") or {}
+    tool_choice = body.get("tool_choice") or {}
     return ChatRequest(
         model=body["model"],
         messages=(
@@ -113,13 +162,19 @@ def decode_request(request: HttpRequest) -> ChatRequest:
         max_tokens=body.get("max_tokens"),
         temperature=body.get("temperature"),
         top_p=body.get("top_p"),
+        top_k=body.get("top_k"),
         stop=tuple(body.get("stop_sequences") or ()),
+        reasoning_effort=_decode_effort(body.get("thinking") or {}, output_config),
+        service_tier=body.get("service_tier"),
+        metadata=without_none(body.get("metadata") or {}),
         tools=tuple(_decode_tool(tool) for tool in body.get("tools") or ()),
-        schema=output_format.get("schema"),
+        tool_choice=_decode_tool_choice(tool_choice),
+        parallel_tool_calls=False if tool_choice.get("disable_parallel_tool_use") else None,
+        schema=(output_config.get("format") or {}).get("schema"),
     )
 
 
-def _decode_system(content: str | list[dict[str, Json]] | None) -> Iterator[Message]:
+def _decode_system(content: str | list[Block] | None) -> Iterator[Message]:
     if content:
         yield system(*decode_content(content))
 
@@ -139,11 +194,18 @@ def _decode_message(message: dict[str, Json]) -> Iterator[Message]:
 
 
 def _decode_user(parts: list[Part]) -> Iterator[Message]:
-    """Yield one message for each tool result in a turn, then one for the rest of it."""
+    """Yield one message for each tool result in a turn, with its cache mark, then one for the rest of it."""
+    results: list[list[Part]] = []
+    rest: list[Part] = []
     for part in parts:
         if isinstance(part, ToolResult):
-            yield tool_result(part.id, part.content, is_error=part.is_error)
-    rest = [part for part in parts if not isinstance(part, ToolResult)]
+            results.append([part])
+        elif isinstance(part, CachePoint) and results and not rest:
+            results[-1].append(part)
+        else:
+            rest.append(part)
+    for result in results:
+        yield Message("tool", tuple(result))
     if rest or not parts:
         yield user(*rest)
 
@@ -154,3 +216,14 @@ def _decode_tool(tool: dict[str, Json]) -> Tool:
         description=tool.get("description") or "",
         parameters=tool.get("input_schema") or {},
     )
+
+
+def _decode_tool_choice(choice: Mapping[str, Json]) -> str | None:
+    if choice.get("type") == "tool":
+        return str(choice["name"])
+    return next((ours for ours, word in TOOL_CHOICES.items() if word == choice.get("type")), None)
+
+
+def _decode_effort(thinking: Mapping[str, Json], output_config: Mapping[str, Json]) -> ReasoningEffort | None:
+    effort: ReasoningEffort | None = output_config.get("effort")
+    return "none" if thinking.get("type") == "disabled" else effort

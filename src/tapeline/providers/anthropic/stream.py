@@ -6,22 +6,26 @@ from collections.abc import Iterable, Iterator
 
 from tapeline.providers import sse
 from tapeline.providers.anthropic import wire
-from tapeline.providers.anthropic.content import known_block
-from tapeline.providers.anthropic.errors import error_inside_success
+from tapeline.providers.anthropic.content import known_block, known_delta
+from tapeline.providers.anthropic.errors import error_in_stream
 from tapeline.providers.anthropic.reply import (
+    decode_stop_details,
     decode_stop_reason,
     decode_usage,
-    encode_stop_reason,
+    encode_stop,
     encode_usage,
     message_head,
 )
 from tapeline.providers.bodies import dumps, parse
 from tapeline.providers.delivery import Delivery, decode_tail
-from tapeline.providers.errors import closed, malformed, no_events
+from tapeline.providers.errors import NOT_JSON, closed, malformed, no_events
 from tapeline.providers.tools import arguments_as_text
 from tapeline.types import Chunk, FinishReason, Json, ToolCallDelta, Usage
 
 # Reading ------------------------------------------------------------------------------------------
+
+DELTA_START = b"event: content_block_delta\ndata: "
+"""How nearly every event begins: it gets by with one decode, and without the generic event."""
 
 
 class AnthropicStreamDecoder:
@@ -39,7 +43,12 @@ class AnthropicStreamDecoder:
         self._has_ended = False
 
     def feed(self, block: bytes) -> list[Chunk]:
-        return self._delivery.collect(self._decode, self._sse.feed(block))
+        data = self._sse.lone_data(block, DELTA_START)
+        if data is None:
+            return self._delivery.collect(self._decode, self._sse.feed(block))
+        self._delivery.raise_held()
+        chunk = self._decode_delta(data)
+        return [] if chunk is None else [chunk]
 
     def finish(self) -> list[Chunk]:
         self._delivery.raise_held()
@@ -51,18 +60,43 @@ class AnthropicStreamDecoder:
         return chunks
 
     def _decode(self, event: sse.Event) -> Chunk | None:
+        is_delta = event.type == "content_block_delta"
+        return self._decode_delta(event.data) if is_delta else self._decode_any(event)
+
+    def _decode_delta(self, data: bytes) -> Chunk | None:
+        try:
+            event = wire.DELTA_EVENT.decode(data)
+        except NOT_JSON:  # broken, or of a later API
+            return self._decode_any(sse.Event("content_block_delta", data))
+        return self._delta_chunk(data, event.index, event.delta)
+
+    def _delta_chunk(self, data: bytes, index: int, delta: wire.Delta | None) -> Chunk:
+        is_known = self._is_known.get(index)
+        if is_known is None:
+            raise malformed(f"a delta for content block {index}, which never started")
+        if delta is None or not is_known:
+            return Chunk(raw=data)
+        if delta.type == "text_delta":
+            return Chunk(text=delta.text or "", raw=data)
+        chunk = Chunk(raw=data)
+        self._add_delta(chunk, index, delta)
+        return chunk
+
+    def _decode_any(self, event: sse.Event) -> Chunk | None:
         data = event.data
         if not data.strip() or data.strip() == b"[DONE]":
             return None  # a keep-alive, or the farewell of a proxy that thinks in OpenAI's terms
         if event.type == "error":
-            raise error_inside_success(data)
+            raise error_in_stream(data)
         decoded = parse(data, wire.EVENT)
         kind = decoded.type or event.type
         if kind == "error" or decoded.error is not None:
-            raise error_inside_success(data)
+            raise error_in_stream(data)
         self._has_events = True
         if kind == "ping":
             return None
+        if kind == "content_block_delta":
+            return self._delta_chunk(data, decoded.index or 0, known_delta(decoded.delta))
         chunk = Chunk(raw=data)
         if kind == "message_start":
             self._start_message(chunk, decoded.message or wire.Message())
@@ -81,8 +115,6 @@ class AnthropicStreamDecoder:
     def _continue_message(self, chunk: Chunk, kind: str, event: wire.Event) -> None:
         index = event.index or 0
         match kind:
-            case "content_block_delta":
-                self._add_delta(chunk, index, event.delta or wire.Delta())
             case "content_block_start":
                 self._start_block(chunk, index, known_block(event.content_block))
             case "content_block_stop":
@@ -110,14 +142,11 @@ class AnthropicStreamDecoder:
             self._whole_inputs[index] = arguments_as_text(block.input)
 
     def _add_delta(self, chunk: Chunk, index: int, delta: wire.Delta) -> None:
-        if index not in self._is_known:
-            raise malformed(f"a delta for content block {index}, which never started")
-        if not self._is_known[index]:
-            return
-        chunk.text = delta.text or ""
-        chunk.thinking = delta.thinking or ""
-        chunk.signature = delta.signature or None
-        if delta.partial_json and index in self._calls:
+        if delta.type == "thinking_delta":
+            chunk.thinking = delta.thinking or ""
+        elif delta.type == "signature_delta":
+            chunk.signature = delta.signature or None
+        elif delta.type == "input_json_delta" and delta.partial_json and index in self._calls:
             self._whole_inputs.pop(index, None)
             chunk.tool_call_deltas = (ToolCallDelta(index=self._calls[index], arguments=delta.partial_json),)
 
@@ -127,9 +156,11 @@ class AnthropicStreamDecoder:
             chunk.tool_call_deltas = (ToolCallDelta(index=self._calls[index], arguments=whole_input),)
 
     def _change_message(self, chunk: Chunk, event: wire.Event) -> None:
-        if event.delta is not None and event.delta.stop_reason is not None:
+        delta = parse(bytes(event.delta), wire.MESSAGE_DELTA)
+        chunk.refusal = decode_stop_details(delta.stop_details)
+        if delta.stop_reason is not None:
             self._has_ended = True
-            chunk.finish_reason = decode_stop_reason(event.delta.stop_reason)
+            chunk.finish_reason = decode_stop_reason(delta.stop_reason)
         if event.usage is not None:
             self._usage.update(event.usage)
             chunk.usage = decode_usage(self._usage)
@@ -158,17 +189,17 @@ class _StreamEncoder:
         self._blocks = 0
         self._open: str | None = None  # the kind of the open block: "text", "thinking", "tool 0"
         self._tool_blocks: dict[int, int] = {}  # tool call -> block index
+        self._is_signed = False  # the open block of thinking: nothing may follow its signature
         self._finish_reason: FinishReason | None = None
+        self._refusal = ""
         self._usage = Usage(input_tokens=0, output_tokens=0)
 
     def encode(self, chunk: Chunk) -> Iterator[bytes]:
         self._usage = chunk.usage or self._usage
         self._finish_reason = chunk.finish_reason or self._finish_reason
+        self._refusal += chunk.refusal
         yield from self._start(chunk)
-        if chunk.thinking:
-            yield from self._delta("thinking", {"type": "thinking_delta", "thinking": chunk.thinking})
-        if chunk.signature:
-            yield from self._delta("thinking", {"type": "signature_delta", "signature": chunk.signature})
+        yield from self._thinking_deltas(chunk)
         if chunk.redacted:
             yield from self._start_block(
                 "redacted_thinking", {"type": "redacted_thinking", "data": chunk.redacted}
@@ -182,7 +213,7 @@ class _StreamEncoder:
         """Yield what closes the message. Once for all: usage may come after the finish reason."""
         yield from self._start(Chunk())
         yield from self._stop_block()
-        delta = {"stop_reason": encode_stop_reason(self._finish_reason), "stop_sequence": None}
+        delta = encode_stop(self._finish_reason, self._refusal)
         yield _event("message_delta", delta=delta, usage=encode_usage(self._usage))
         yield _event("message_stop")
 
@@ -192,6 +223,15 @@ class _StreamEncoder:
         self._has_started = True
         body: dict[str, Json] = {"content": [], "stop_reason": None, "usage": encode_usage(self._usage)}
         yield _event("message_start", message=message_head(chunk.id, chunk.model or self._model) | body)
+
+    def _thinking_deltas(self, chunk: Chunk) -> Iterator[bytes]:
+        if (chunk.thinking or chunk.signature) and self._is_signed:
+            yield from self._stop_block()
+        if chunk.thinking:
+            yield from self._delta("thinking", {"type": "thinking_delta", "thinking": chunk.thinking})
+        if chunk.signature:
+            yield from self._delta("thinking", {"type": "signature_delta", "signature": chunk.signature})
+            self._is_signed = True
 
     def _start_block(self, kind: str, block: dict[str, Json]) -> Iterator[bytes]:
         yield from self._stop_block()
@@ -203,6 +243,7 @@ class _StreamEncoder:
         if self._open is not None:
             yield _event("content_block_stop", index=self._blocks - 1)
             self._open = None
+            self._is_signed = False
 
     def _delta(self, kind: str, delta: dict[str, Json]) -> Iterator[bytes]:
         if self._open != kind:
