@@ -19,15 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.media import Image
+from tapeline.media import Audio, Document, Image
 from tapeline.providers.assembly import Assembler, chunks_of
 from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.eventstream import EventStreamDecoder, encode_event, encode_frame
 from tapeline.types import (
+    CachePoint,
     ChatRequest,
     Chunk,
     HttpRequest,
     Message,
+    Part,
+    Refusal,
     Reply,
     Text,
     Thinking,
@@ -35,6 +38,7 @@ from tapeline.types import (
     Tool,
     ToolCall,
     ToolCallDelta,
+    ToolResult,
     Usage,
     assistant,
     system,
@@ -53,8 +57,12 @@ WEATHER = Tool(
 REQUEST = ChatRequest(
     model=MODEL,
     messages=(
-        system("Be brief."),
-        user("What is this, and how is the weather?", Image(media_type="image/png", data=b"\x89PNG")),
+        system("Be brief.", CachePoint(ttl="1h")),
+        user(
+            "What is this, and how is the weather?",
+            Image(media_type="image/png", data=b"\x89PNG"),
+            Document(media_type="text/plain", data=b"fog", name="report"),
+        ),
         assistant(
             Thinking(text="Two questions.", signature="c2ln"),
             Text("A map. Let me look."),
@@ -67,9 +75,13 @@ REQUEST = ChatRequest(
     max_tokens=256,
     temperature=0.5,
     top_p=0.25,
+    top_k=5,
     stop=("END",),
-    seed=7,
+    reasoning_effort="high",
+    service_tier="flex",
+    metadata={"team": "maps"},
     tools=(WEATHER,),
+    tool_choice="get_weather",
     schema={"type": "object"},
     schema_name="weather",
 )
@@ -80,6 +92,7 @@ BODY = {
             "content": [
                 {"text": "What is this, and how is the weather?"},
                 {"image": {"format": "png", "source": {"bytes": "iVBORw=="}}},
+                {"document": {"name": "report", "format": "txt", "source": {"bytes": "Zm9n"}}},
             ],
         },
         {
@@ -111,7 +124,7 @@ BODY = {
             ],
         },
     ],
-    "system": [{"text": "Be brief."}],
+    "system": [{"text": "Be brief."}, {"cachePoint": {"type": "default", "ttl": "1h"}}],
     "inferenceConfig": {"maxTokens": 256, "temperature": 0.5, "topP": 0.25, "stopSequences": ["END"]},
     "toolConfig": {
         "tools": [
@@ -122,15 +135,19 @@ BODY = {
                     "inputSchema": {"json": {"type": "object", "properties": {"city": {"type": "string"}}}},
                 }
             }
-        ]
+        ],
+        "toolChoice": {"tool": {"name": "get_weather"}},
     },
     "outputConfig": {
+        "effort": "high",
         "textFormat": {
             "type": "json_schema",
             "structure": {"jsonSchema": {"name": "weather", "schema": '{"type":"object"}'}},
-        }
+        },
     },
-    "additionalModelRequestFields": {"seed": 7},
+    "additionalModelRequestFields": {"top_k": 5, "thinking": {"type": "adaptive"}},
+    "serviceTier": {"type": "flex"},
+    "requestMetadata": {"team": "maps"},
 }
 REPLY = Reply(
     message=assistant(
@@ -242,7 +259,9 @@ def wire() -> Wire:
 def as_boto3_takes(body: dict[str, Any]) -> dict[str, Any]:
     """The body as keyword arguments: boto3 wants plain bytes where the wire has base64."""
     arguments: dict[str, Any] = json.loads(json.dumps(body))
-    arguments["messages"][0]["content"][1]["image"]["source"]["bytes"] = b"\x89PNG"
+    _, image, document = arguments["messages"][0]["content"]
+    image["image"]["source"]["bytes"] = b"\x89PNG"
+    document["document"]["source"]["bytes"] = b"fog"
     return arguments
 
 
@@ -446,7 +465,7 @@ def test_redacted_reasoning_goes_back_as_it_came() -> None:
 
 
 def test_extra_joins_objects_and_replaces_the_rest() -> None:
-    """The seed is not lost to the field that carries it, and `extra` wins."""
+    """What else the field carries is not lost, and `extra` wins."""
     extra = {
         "additionalModelRequestFields": {"thinking": {"type": "enabled"}},
         "inferenceConfig": {"maxTokens": 9},
@@ -455,14 +474,283 @@ def test_extra_joins_objects_and_replaces_the_rest() -> None:
 
     body = json.loads(CODEC.encode_request(replace(REQUEST, extra=extra)).body)
 
-    assert body["additionalModelRequestFields"] == {"seed": 7, "thinking": {"type": "enabled"}}
+    assert body["additionalModelRequestFields"] == {"top_k": 5, "thinking": {"type": "enabled"}}
     assert body["inferenceConfig"] == {**BODY["inferenceConfig"], "maxTokens": 9}
     assert body["system"] == []
+
+
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+PARTS = [
+    (
+        Document(media_type="application/pdf", data=b"%PDF-1", name="report"),
+        {"document": {"name": "report", "format": "pdf", "source": {"bytes": "JVBERi0x"}}},
+    ),
+    (
+        Document(media_type=DOCX, url="s3://bucket/key.docx", name="report"),
+        {
+            "document": {
+                "name": "report",
+                "format": "docx",
+                "source": {"s3Location": {"uri": "s3://bucket/key.docx"}},
+            }
+        },
+    ),
+    (
+        Audio(media_type="audio/mpeg", data=b"x"),
+        {"audio": {"format": "mp3", "source": {"bytes": "eA=="}}},
+    ),
+    (
+        ToolResult(
+            id="a",
+            content=(
+                Text("See"),
+                Image(media_type="image/webp", data=b"x"),
+                Document(media_type="text/csv", data=b"a,b", name="table"),
+            ),
+        ),
+        {
+            "toolResult": {
+                "toolUseId": "a",
+                "content": [
+                    {"text": "See"},
+                    {"image": {"format": "webp", "source": {"bytes": "eA=="}}},
+                    {"document": {"name": "table", "format": "csv", "source": {"bytes": "YSxi"}}},
+                ],
+                "status": "success",
+            }
+        },
+    ),
+    (
+        ToolResult(id="a", content="", is_error=True),
+        {"toolResult": {"toolUseId": "a", "content": [], "status": "error"}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "encoded"), PARTS)
+def test_a_part_has_its_block_and_survives_the_wire(part: Part, encoded: dict[str, Any]) -> None:
+    """Documents, sound, places in S3, and results with more than text."""
+    role = "tool" if isinstance(part, ToolResult) else "user"
+    request = ChatRequest(model="m", messages=(Message(role, (part,)),))
+
+    http = CODEC.encode_request(request)
+
+    assert json.loads(http.body)["messages"] == [{"role": "user", "content": [encoded]}]
+    assert CODEC.decode_request(http) == request
+
+
+NAMES = [
+    (None, "document"),
+    ("Q3 report_final (v2) [ok].pdf", "Q3 report final (v2) [ok]"),
+    ("über.pdf", "ber"),
+    ("../..", "document"),
+    ("a" * 300, "a" * 200),
+]
+
+
+@pytest.mark.parametrize(("name", "encoded"), NAMES)
+def test_a_document_is_named_as_converse_wants_it(name: str | None, encoded: str) -> None:
+    """It refuses most signs, and a document without a name."""
+    body = sent(user(Document(media_type="application/json", data=b"{}", name=name)))
+
+    (block,) = body["messages"][0]["content"]
+    assert (block["document"]["name"], block["document"]["format"]) == (encoded, "txt")
+
+
+def test_documents_of_one_name_are_told_apart() -> None:
+    """Also across messages and inside the results of tools: Converse refuses two of one name."""
+    document = Document(media_type="text/plain", data=b"x", name="a.txt")
+
+    body = sent(user(document, document), tool_result("t", "see", document))
+
+    *blocks, result = body["messages"][0]["content"]
+    blocks.append(result["toolResult"]["content"][1])
+    assert [block["document"]["name"] for block in blocks] == ["a", "a 2", "a 3"]
+
+
+def sent(*messages: Message, model: str = "m", **options: Any) -> dict[str, Any]:
+    """The body of a request."""
+    body = CODEC.encode_request(ChatRequest(model=model, messages=messages, **options)).body
+    return json.loads(body)  # type: ignore[no-any-return]
+
+
+POINT = {"cachePoint": {"type": "default"}}
+CACHED = {
+    "where it stands": (
+        (system("Be brief.", CachePoint()), user("One", CachePoint(), "Two")),
+        [{"text": "Be brief."}, POINT],
+        [("user", [{"text": "One"}, POINT, {"text": "Two"}])],
+    ),
+    "first in a turn": (
+        (user("One"), assistant(CachePoint(), "Two")),
+        None,
+        [("user", [{"text": "One"}, POINT]), ("assistant", [{"text": "Two"}])],
+    ),
+    "first in the first turn": (
+        (system("Be brief."), user(CachePoint(), "One")),
+        [{"text": "Be brief."}, POINT],
+        [("user", [{"text": "One"}])],
+    ),
+    "after nothing": ((user(CachePoint(), "One"),), None, [("user", [{"text": "One"}])]),
+}
+
+
+@pytest.mark.parametrize(("messages", "system_blocks", "turns"), CACHED.values(), ids=CACHED.keys())
+def test_a_cache_point_stands_behind_what_it_caches(messages: Any, system_blocks: Any, turns: Any) -> None:
+    """Never first in a turn, where Converse refuses it."""
+    body = sent(*messages)
+
+    assert body.get("system") == system_blocks
+    assert [(turn["role"], turn["content"]) for turn in body["messages"]] == turns
+
+
+@pytest.mark.parametrize(
+    ("model", "point"),
+    [
+        (MODEL, {"type": "default", "ttl": "1h"}),
+        ("amazon.nova-lite-v1:0", {"type": "default"}),
+        ("meta.llama3-70b-instruct-v1:0", None),
+    ],
+)
+def test_a_cache_point_is_left_out_where_the_model_would_refuse_it(model: str, point: Any) -> None:
+    """Nova knows no time to live, and others know no cache."""
+    content = sent(user("Hi", CachePoint(ttl="1h")), model=model)["messages"][0]["content"]
+
+    assert [block["cachePoint"] for block in content[1:]] == ([point] if point else [])
+
+
+def test_what_converse_would_refuse_in_a_history_is_left_out() -> None:
+    """Thinking without its maker's proof or of another API, empty texts, and turns that hold nothing else."""
+    body = sent(
+        user("Hi", ""),
+        assistant(Thinking(text="Hm")),
+        assistant(Thinking(text="Hm", signature="x", id="rs_1"), Refusal("No.")),
+        user("Why?"),
+        assistant(
+            Thinking(text="A", signature="c2ln"), Thinking(redacted="AAE="), Thinking(signature="bm8y")
+        ),
+    )
+
+    def thought(text: str, signature: str) -> dict[str, Any]:
+        return {"reasoningContent": {"reasoningText": {"text": text, "signature": signature}}}
+
+    assert [turn["content"] for turn in body["messages"]] == [
+        [{"text": "Hi"}],
+        [{"text": "No."}],
+        [{"text": "Why?"}],
+        [thought("A", "c2ln"), {"reasoningContent": {"redactedContent": "AAE="}}, thought("", "bm8y")],
+    ]
+
+
+NOVA, OSS, QWEN = "us.amazon.nova-2-lite-v1:0", "openai.gpt-oss-120b-1:0", "qwen.qwen3-32b-v1:0"
+MODEL_FIELDS = [
+    (MODEL, {"top_k": 5, "seed": 7}, {"top_k": 5}, None),
+    (MODEL, {"reasoning_effort": "none"}, {"thinking": {"type": "disabled"}}, None),
+    (MODEL, {"reasoning_effort": "minimal"}, {"thinking": {"type": "adaptive"}}, {"effort": "low"}),
+    (NOVA, {"top_k": 5, "seed": 7}, {"inferenceConfig": {"topK": 5}}, None),
+    (NOVA, {"reasoning_effort": "none"}, {"reasoningConfig": {"type": "disabled"}}, None),
+    (
+        NOVA,
+        {"reasoning_effort": "max"},
+        {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
+        None,
+    ),
+    (OSS, {"reasoning_effort": "medium", "seed": 7}, {"reasoning_effort": "medium", "seed": 7}, None),
+    (QWEN, {"reasoning_effort": "low", "seed": 7}, {"reasoning_config": "low", "seed": 7}, None),
+    ("deepseek.v3-v1:0", {"seed": 7}, {"seed": 7}, None),
+    ("meta.llama3-70b-instruct-v1:0", {"seed": 7}, None, None),
+    ("my-model", {"top_k": 5, "seed": 7}, {"top_k": 5, "seed": 7}, None),
+    ("my-model", {"reasoning_effort": "max"}, None, {"effort": "max"}),
+]
+
+
+@pytest.mark.parametrize(("model", "options", "fields", "output_config"), MODEL_FIELDS)
+def test_what_converse_has_no_field_for_is_said_in_the_models_own_words(
+    model: str, options: dict[str, Any], fields: Any, output_config: Any
+) -> None:
+    """Bedrock refuses a field that the model does not know; a seed is left out there."""
+    body = sent(user("Hi"), model=model, **options)
+
+    assert (body.get("additionalModelRequestFields"), body.get("outputConfig")) == (fields, output_config)
+
+
+@pytest.mark.parametrize("effort", ["none", "low", "medium", "high"])
+@pytest.mark.parametrize("model", [MODEL, NOVA])
+def test_an_effort_survives_the_wire(model: str, effort: Any) -> None:
+    """Whichever words it goes by."""
+    request = ChatRequest(model=model, messages=(user("Hi"),), reasoning_effort=effort, top_k=3)
+
+    assert CODEC.decode_request(CODEC.encode_request(request)) == request
+
+
+CALLED = (assistant(ToolCall(id="a", name="get_weather")), tool_result("a", "fog"))
+CHOICES = [
+    ((), None, {"tools"}, None),
+    ((), "auto", {"tools", "toolChoice"}, {"auto": {}}),
+    ((), "required", {"tools", "toolChoice"}, {"any": {}}),
+    ((), "get_weather", {"tools", "toolChoice"}, {"tool": {"name": "get_weather"}}),
+    ((), "none", set(), None),
+    (CALLED, "none", {"tools"}, None),
+]
+
+
+@pytest.mark.parametrize(("history", "choice", "fields", "encoded"), CHOICES)
+def test_a_tool_choice_is_said_in_converses_words(
+    history: tuple[Message, ...], choice: Any, fields: set[str], encoded: Any
+) -> None:
+    """It has none for "none": no tools then, unless earlier calls require them."""
+    config = sent(user("Hi"), *history, tools=(WEATHER,), tool_choice=choice).get("toolConfig", {})
+
+    assert (set(config), config.get("toolChoice")) == (fields, encoded)
+
+
+def test_parallel_calls_cannot_be_forbidden() -> None:
+    """To let them go out all the same would break what the caller relies on."""
+    with pytest.raises(LLMError, match="run them in turn") as caught:
+        sent(user("Hi"), tools=(WEATHER,), parallel_tool_calls=False)
+
+    assert caught.value.code is ErrorCode.INVALID_REQUEST
+    assert sent(user("Hi"), tools=(WEATHER,), parallel_tool_calls=True) == sent(user("Hi"), tools=(WEATHER,))
+
+
+SAMPLING = {"temperature", "top_p", "top_k"}
+CAPABILITIES = [
+    (MODEL, "native", {"reasoning_effort"}, True),
+    ("anthropic.claude-3-5-sonnet-20240620-v1:0", "tool", {"reasoning_effort"}, True),
+    ("us.anthropic.claude-opus-4-8", "tool", SAMPLING, True),
+    ("us.anthropic.claude-opus-5-5-v1:0", "prompt", SAMPLING, False),
+    ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", "tool", {"reasoning_effort"}, True),
+    (NOVA, "tool", set(), True),
+    ("amazon.titan-text-express-v1", "prompt", {"reasoning_effort"}, True),
+    (OSS, "native", {"top_k"}, False),
+    (QWEN, "native", {"top_k"}, False),
+    ("us.deepseek.r1-v1:0", "prompt", {"top_k", "reasoning_effort"}, False),
+    ("meta.llama3-70b-instruct-v1:0", "tool", {"top_k", "reasoning_effort"}, False),
+    ("arn:aws:bedrock:us-east-1:1:application-inference-profile/mi1d", "native", {"top_k"}, True),
+]
+
+
+@pytest.mark.parametrize(("model", "structured_output", "refused", "has_named_choice"), CAPABILITIES)
+def test_what_is_known_of_a_model(
+    model: str, structured_output: str, refused: set[str], has_named_choice: bool
+) -> None:
+    """By id, by ARN, and of a name that tells nothing."""
+    known = CODEC.capabilities(model)
+
+    assert known.structured_output == structured_output
+    assert set(known.refused) == refused | {"frequency_penalty", "presence_penalty"}
+    assert ("named" in known.tool_choices) is has_named_choice
 
 
 @pytest.mark.parametrize(
     ("message", "code", "hint"),
     [
+        (user(Image(media_type="image/bmp", data=b"x")), ErrorCode.INVALID_REQUEST, "image/bmp: convert it"),
+        (
+            user(Document(media_type="application/zip", data=b"x")),
+            ErrorCode.INVALID_REQUEST,
+            "application/zip: convert it",
+        ),
         (
             user(Image(media_type="image/*", url="https://example.org/a.png")),
             ErrorCode.INVALID_REQUEST,
@@ -512,18 +800,20 @@ def test_a_request_that_is_none_is_refused(path: str, body: Any, code: ErrorCode
 
 
 def test_cache_points_and_json_results_are_read() -> None:
-    """What other clients send: cache points are skipped, a result given as JSON becomes its text."""
+    """What other clients send: a result given as JSON becomes its text; tools have no cache point of ours."""
     body = {
         "system": [{"text": "Be brief."}, {"cachePoint": {"type": "default"}}],
         "messages": [
+            {"role": "system", "content": [{"text": "Be kind."}]},
             {
                 "role": "user",
                 "content": [
                     {"toolResult": {"toolUseId": "a", "content": [{"json": {"n": 1}}]}},
+                    {"document": {"name": "note", "format": "txt", "source": {"text": "wörld"}}},
                     {"text": "Hi"},
                     {"cachePoint": {"type": "default"}},
                 ],
-            }
+            },
         ],
         "toolConfig": {"tools": [{"cachePoint": {"type": "default"}}, {"systemTool": {"name": "code"}}]},
     }
@@ -533,7 +823,13 @@ def test_cache_points_and_json_results_are_read() -> None:
     )
 
     assert request == ChatRequest(
-        model="m", messages=(system("Be brief."), tool_result("a", '{"n":1}'), user("Hi"))
+        model="m",
+        messages=(
+            system("Be brief.", CachePoint()),
+            system("Be kind."),
+            tool_result("a", '{"n":1}'),
+            user(Document(media_type="text/plain", data="wörld".encode(), name="note"), "Hi", CachePoint()),
+        ),
     )
 
 
@@ -565,7 +861,10 @@ def test_a_recorded_answer_is_read_whole() -> None:
 
 
 def test_blocks_of_every_kind_are_read_and_unknown_ones_skipped() -> None:
-    """Cited text counts as text; what Bedrock's own tools did is not for the caller to do again."""
+    """Cited text counts as text; what Bedrock's own tools did is not for the caller to do again.
+
+    Pictures stay in `raw`, as they do in a stream, whose chunks have no place for them.
+    """
     body = answer(
         [
             {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2ln"}}},
@@ -588,9 +887,7 @@ def test_blocks_of_every_kind_are_read_and_unknown_ones_skipped() -> None:
     assert reply.message == assistant(
         Thinking(text="Hm.", signature="c2ln"),
         Thinking(redacted="AAE="),
-        "See ",
-        "the map.",
-        Image(media_type="image/png", data=b"\x89PNG"),
+        "See the map.",
         ToolCall(id="c", name="f", raw_arguments='{"n": 1.0}'),
     )
     assert (reply.finish_reason, reply.usage) == ("tool_calls", Usage())
@@ -707,6 +1004,25 @@ def test_a_stream_is_read_the_same_however_it_was_cut() -> None:
     assert assembled(whole) == REPLY
 
 
+def test_several_thoughts_survive_the_wire() -> None:
+    """Each keeps its own signature, in a stream and in a plain answer."""
+    said = replace(
+        REPLY,
+        message=assistant(
+            Thinking(text="Hm", signature="c2ln"),
+            Thinking(text="So", signature="bm8y"),
+            Thinking(redacted="AAE="),
+            Thinking(redacted="AAI="),
+            Thinking(signature="bm8z"),
+            "Hello",
+        ),
+        finish_reason="stop",
+    )
+
+    assert assembled(decoded(*CODEC.encode_stream(chunks_of(said), model=MODEL))) == said
+    assert replace(CODEC.decode_response(CODEC.encode_response(said)), wire=b"") == said
+
+
 def test_tool_calls_that_alternate_stay_apart() -> None:
     """Fragments of two calls, mixed, arrive at the call they belong to."""
     chunks = [
@@ -737,7 +1053,8 @@ def test_what_a_later_api_adds_is_ignored() -> None:
         text_delta("Hi", 2),
     )
 
-    reply = assembled(decoded(body, encode_event("contentBlockStop", b""), events(STOP)))
+    empty = encode_event("contentBlockDelta", b"") + encode_event("contentBlockStop", b"")
+    reply = assembled(decoded(body, empty, events(STOP)))
 
     assert reply == Reply(message=assistant("Hi"), finish_reason="stop")
 
@@ -768,6 +1085,16 @@ def test_an_exception_in_the_stream_is_an_error(
     assert {(e.code, e.message, e.provider_code, e.retryable) for e in errors} == {
         (code, message, name, is_retryable)
     }
+    is_busy = code in {ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED}
+    assert {e.should_retry for e in errors} == {None if is_busy else False}
+
+
+@pytest.mark.parametrize("body", [b"", HELLO], ids=["nothing", "cut"])
+def test_a_stream_that_ended_early_is_the_callers_to_try_again(body: bytes) -> None:
+    """Its tokens are paid for."""
+    _, error = failure(body)
+
+    assert (error.retryable, error.should_retry) == (True, False)
 
 
 def test_an_error_of_the_transport_is_an_error() -> None:
@@ -909,3 +1236,32 @@ def test_an_error_is_classified_by_its_type(
     assert (error.code, error.retryable, error.provider_code) == (code, is_retryable, name)
     assert (error.status, error.request_id) == (status, "11111111-2222")
     assert error.message == (message or f"HTTP {status}")
+
+
+@pytest.mark.parametrize(
+    ("status", "name", "should_retry"),
+    [
+        (429, "ThrottlingException", None),
+        (429, "ModelNotReadyException", True),
+        (408, "ModelTimeoutException", False),
+        (500, "InternalServerException", None),
+    ],
+)
+def test_some_errors_say_whether_to_try_again_at_once(
+    status: int, name: str, should_retry: bool | None
+) -> None:
+    """A model that is being loaded is worth a wait, one that took minutes to fail is not."""
+    error = CODEC.decode_error(status, {"x-amzn-errortype": name}, b"{}")
+
+    assert error.should_retry is should_retry
+
+
+def test_a_prompt_that_is_too_long_is_said_in_bedrocks_words() -> None:
+    """Its prose is the only sign there is, and survives the wire."""
+    error = LLMError("9 > 8 tokens", code=ErrorCode.CONTEXT_LENGTH_EXCEEDED)
+
+    decoded_error = CODEC.decode_error(
+        400, {"x-amzn-errortype": CODEC.error_type(error)}, CODEC.encode_error(error)
+    )
+
+    assert decoded_error.message == "Input is too long for requested model: 9 > 8 tokens"

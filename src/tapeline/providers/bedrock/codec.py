@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tapeline.providers.bedrock import errors, reply, request, stream
-from tapeline.types import Capabilities
+from tapeline.providers.bedrock import capabilities, errors, reply, request, stream
 
 
 class BedrockCodec:
@@ -21,6 +20,4 @@ class BedrockCodec:
     decode_error = staticmethod(errors.decode_error)
     encode_error = staticmethod(errors.encode_error)
     error_type = staticmethod(errors.error_type)
-
-    def capabilities(self, model: str) -> Capabilities:
-        return Capabilities()
+    capabilities = staticmethod(capabilities.capabilities)

@@ -39,6 +39,14 @@ RETRYABLE_TYPES: Mapping[str, bool] = {
 }
 """Where an exception's type says more about another try than its code does."""
 
+VERDICTS: Mapping[str, bool] = {
+    "ModelNotReadyException": True,
+    "ModelTimeoutException": False,  # it would take the same minutes again, at full price
+}
+"""Which of them are tried again at once, where their code alone would say otherwise."""
+
+TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
+
 # Bedrock has no type of its own for these two, so here alone the prose decides. The first is a quota
 # that comes back tomorrow, told apart from a throttle of seconds by nothing else.
 DAILY_QUOTA = "too many tokens per day"
@@ -55,11 +63,15 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
         status, headers, message=message, code=_error_code(type, message), provider_code=type or None
     )
     error.retryable = RETRYABLE_TYPES.get(type, error.retryable)
+    error.should_retry = VERDICTS.get(type, error.should_retry)
     return error
 
 
 def frame_error(frame: Frame) -> LLMError:
-    """The error that a frame inside the stream reports: an exception of the API, or one of the transport."""
+    """The error that a frame inside the stream reports: an exception of the API, or one of the transport.
+
+    Retried at once only where the server said to come back.
+    """
     message = _message(error_object(frame.payload)) or str(dict(frame.headers).get(":error-message", ""))
     type = frame.type[:1].upper() + frame.type[1:]  # throttlingException here, ThrottlingException elsewhere
     error = LLMError(
@@ -68,6 +80,7 @@ def frame_error(frame: Frame) -> LLMError:
         provider_code=frame.type,
     )
     error.retryable = RETRYABLE_TYPES.get(type, error.retryable)
+    error.should_retry = None if error.code in TOO_BUSY else False
     return error
 
 
@@ -77,6 +90,7 @@ def malformed_tool_use(partial: Reply | None = None) -> LLMError:
         "the model wrote a tool call that Bedrock could not read (malformed_tool_use)",
         code=ErrorCode.TOOL_CALL_ERROR,
         provider_code="malformed_tool_use",
+        should_retry=False,
         partial=partial,
     )
 

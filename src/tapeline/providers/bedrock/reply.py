@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tapeline.providers.assembly import joined
 from tapeline.providers.bedrock import wire
-from tapeline.providers.bedrock.content import encode_part, parts_of
+from tapeline.providers.bedrock.content import answer_parts, encode_part
 from tapeline.providers.bedrock.errors import malformed_tool_use
 from tapeline.providers.bodies import dumps, without_none
 from tapeline.providers.errors import empty, preview
@@ -36,7 +37,7 @@ def decode_response(body: bytes) -> Reply:
     if answer.output is None or answer.output.message is None:
         raise empty(f"no message in {preview(body)}")
     reply = Reply(
-        message=Message("assistant", tuple(parts_of(answer.output.message.content))),
+        message=Message("assistant", joined(answer_parts(answer.output.message.content))),
         finish_reason=decode_stop_reason(answer.stop_reason),
         usage=decode_usage(answer.usage) if answer.usage else Usage(),
         wire=body,

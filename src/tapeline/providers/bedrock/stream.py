@@ -20,18 +20,22 @@ from tapeline.types import Chunk, Json, ToolCallDelta
 
 # Reading ------------------------------------------------------------------------------------------
 
+_DELTA = "contentBlockDelta"
 _RAW_HEADS: Mapping[str, bytes] = {
     name: b'{"%b":' % name.encode()
     for name in (
         "messageStart",
         "contentBlockStart",
-        "contentBlockDelta",
+        _DELTA,
         "contentBlockStop",
         "messageStop",
         "metadata",
     )
 }
 """The event types we know, and what makes their payload an object that names its type."""
+
+_DELTA_HEAD = eventstream.event_head(_DELTA)
+"""The headers of nearly every frame: it gets by without the generic frame."""
 
 
 class BedrockStreamDecoder:
@@ -48,6 +52,10 @@ class BedrockStreamDecoder:
 
     def feed(self, block: bytes) -> list[Chunk]:
         self._delivery.raise_held()  # it came before whatever the next frames hold
+        payload = self._frames.lone_payload(block, _DELTA_HEAD)
+        if payload is not None:
+            self._has_frames = True
+            return [self._decode_delta(payload)]
         return self._delivery.collect(self._decode, self._frames.feed(block))
 
     def finish(self) -> list[Chunk]:
@@ -68,12 +76,33 @@ class BedrockStreamDecoder:
         head = _RAW_HEADS.get(frame.type)
         if head is None:
             return None
+        if frame.type == _DELTA:
+            return self._decode_delta(frame.payload)
         payload = frame.payload or b"{}"
+        return self._decode_event(frame.type, payload, raw=head + payload + b"}")
+
+    def _decode_delta(self, payload: bytes) -> Chunk:
+        payload = payload or b"{}"
+        event = wire.parse(payload, wire.DELTA_EVENT)
+        raw = _RAW_HEADS[_DELTA] + payload + b"}"
+        delta = event.delta
+        if delta is None:
+            return Chunk(raw=raw)
+        if delta.text is not None:
+            return Chunk(text=delta.text, raw=raw)
+        chunk = Chunk(raw=raw)
+        if delta.reasoning_content is not None:
+            chunk.thinking = delta.reasoning_content.text
+            chunk.signature = delta.reasoning_content.signature
+            chunk.redacted = delta.reasoning_content.redacted_content
+        elif delta.tool_use is not None:
+            self._add_arguments(chunk, delta.tool_use.input, event.content_block_index)
+        return chunk
+
+    def _decode_event(self, type: str, payload: bytes, *, raw: bytes) -> Chunk:
         event = wire.parse(payload, wire.EVENT)
-        chunk = Chunk(raw=b"%b%b}" % (head, payload))
-        if event.delta is not None:
-            self._add_delta(chunk, event.delta, event.content_block_index)
-        elif frame.type == "messageStop":
+        chunk = Chunk(raw=raw)
+        if type == "messageStop":
             self._has_ended = True
             self._stop_reason = event.stop_reason
             chunk.finish_reason = decode_stop_reason(event.stop_reason)
@@ -82,16 +111,6 @@ class BedrockStreamDecoder:
         elif event.start is not None and event.start.tool_use is not None:
             self._start_call(chunk, event.start.tool_use, event.content_block_index)
         return chunk
-
-    def _add_delta(self, chunk: Chunk, delta: wire.Delta, block: int | None) -> None:
-        if delta.text is not None:
-            chunk.text = delta.text
-        elif delta.reasoning_content is not None:
-            chunk.thinking = delta.reasoning_content.text
-            chunk.signature = delta.reasoning_content.signature
-            chunk.redacted = delta.reasoning_content.redacted_content
-        elif delta.tool_use is not None:
-            self._add_arguments(chunk, delta.tool_use.input, block)
 
     def _start_call(self, chunk: Chunk, tool_use: wire.ToolUse, block: int | None) -> None:
         if tool_use.type == wire.SERVER_TOOL:
@@ -145,19 +164,24 @@ class _BlockWriter:
     def __init__(self) -> None:
         self._blocks = 0
         self._open_kind: str | None = None
+        self._is_signed = False  # the open block of thinking: nothing may follow its signature
         self._block_of_call: dict[int, int] = {}
 
     def write(self, chunk: Chunk) -> Iterator[bytes]:
         if chunk.thinking or chunk.signature:
+            if self._is_signed:
+                yield from self.close()
             yield from self._open("thinking")
             yield from self._reasoning("text", chunk.thinking)
             yield from self._reasoning("signature", chunk.signature)
+            self._is_signed = bool(chunk.signature)
         if chunk.redacted:
+            yield from self.close()
             yield from self._open("redacted")
             yield from self._reasoning("redactedContent", chunk.redacted)
-        if chunk.text:
+        if text := chunk.text + chunk.refusal:  # Converse does not tell the two apart
             yield from self._open("text")
-            yield self._delta({"text": chunk.text})
+            yield self._delta({"text": text})
         for delta in chunk.tool_call_deltas:
             yield from self._tool_use(delta)
 
@@ -165,6 +189,7 @@ class _BlockWriter:
         if self._open_kind is not None:
             yield _event("contentBlockStop", {"contentBlockIndex": self._blocks - 1})
         self._open_kind = None
+        self._is_signed = False
 
     def _open(self, kind: str) -> Iterator[bytes]:
         if kind == self._open_kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,13 +15,31 @@ SERVER_TOOL = "server_tool_use"
 """The type of a tool that Bedrock runs itself: a caller must not run it again."""
 
 
-class ImageSource(msgspec.Struct):
+class S3Location(msgspec.Struct, gc=False):
+    uri: str = ""
+
+
+class Source(msgspec.Struct, gc=False, rename="camel"):
     data: bytes | None = msgspec.field(default=None, name="bytes")  # msgspec reads the base64 itself
+    s3_location: S3Location | None = None
+    text: str | None = None
 
 
-class Image(msgspec.Struct):
+class Media(msgspec.Struct, gc=False):
+    """A picture or a sound."""
+
     format: str = ""
-    source: ImageSource | None = None
+    source: Source | None = None
+
+
+class Document(Media, gc=False):
+    name: str = ""
+
+
+class HasMedia(msgspec.Struct, gc=False):
+    image: Media | None = None
+    audio: Media | None = None
+    document: Document | None = None
 
 
 class ToolUse(msgspec.Struct, rename="camel"):
@@ -31,7 +49,7 @@ class ToolUse(msgspec.Struct, rename="camel"):
     input: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-class Piece(msgspec.Struct):
+class Piece(HasMedia, gc=False):
     """A piece of a tool's result, or of a text with citations."""
 
     text: str | None = None
@@ -58,16 +76,19 @@ class Citations(msgspec.Struct):
     content: list[Piece] = []
 
 
-class Block(msgspec.Struct, rename="camel"):
+class CachePoint(msgspec.Struct, gc=False):
+    ttl: Literal["5m", "1h"] | None = None
+
+
+class Block(HasMedia, gc=False, rename="camel"):
     """One content block: exactly one of these is set."""
 
     text: str | None = None
-    image: Image | None = None
     tool_use: ToolUse | None = None
     tool_result: ToolResult | None = None
     reasoning_content: Reasoning | None = None
     citations_content: Citations | None = None
-    cache_point: Any = None
+    cache_point: CachePoint | None = None
 
 
 class Message(msgspec.Struct):
@@ -118,12 +139,18 @@ class Start(msgspec.Struct, rename="camel"):
     tool_use: ToolUse | None = None
 
 
+class DeltaEvent(msgspec.Struct, rename="camel"):
+    """The payload of the event a stream is made of."""
+
+    delta: Delta | None = None
+    content_block_index: int | None = None
+
+
 class Event(msgspec.Struct, rename="camel"):
-    """The payload of any event: their fields do not collide."""
+    """The payload of any other event: their fields do not collide."""
 
     content_block_index: int | None = None
     start: Start | None = None
-    delta: Delta | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
 
@@ -152,8 +179,21 @@ class Tool(msgspec.Struct, rename="camel"):
     tool_spec: ToolSpec | None = None  # else a cache point or a tool of Bedrock's own
 
 
-class ToolConfig(msgspec.Struct):
+class NamedTool(msgspec.Struct):
+    name: str = ""
+
+
+class ToolChoice(msgspec.Struct):
+    """Exactly one of these is set."""
+
+    auto: dict[str, Any] | None = None
+    any: dict[str, Any] | None = None
+    tool: NamedTool | None = None
+
+
+class ToolConfig(msgspec.Struct, rename="camel"):
     tools: list[Tool] = []
+    tool_choice: ToolChoice | None = None
 
 
 class JsonSchema(msgspec.Struct):
@@ -169,12 +209,43 @@ class TextFormat(msgspec.Struct):
     structure: Structure | None = None
 
 
+Effort = Literal["low", "medium", "high", "xhigh", "max"]
+
+
 class OutputConfig(msgspec.Struct, rename="camel"):
     text_format: TextFormat | None = None
+    effort: Effort | None = None
+
+
+class ServiceTier(msgspec.Struct):
+    type: str
+
+
+class Thinking(msgspec.Struct):
+    type: str = ""
+
+
+class ReasoningConfig(msgspec.Struct, rename="camel"):
+    type: str = ""
+    max_reasoning_effort: Effort | None = None
+
+
+class ModelInferenceConfig(msgspec.Struct, rename="camel"):
+    top_k: int | None = None
 
 
 class ModelFields(msgspec.Struct):
+    """What Converse hands on to the model as it is: each maker has some of these fields."""
+
     seed: int | None = None
+    top_k: int | None = None
+    thinking: Thinking = msgspec.field(default_factory=Thinking)
+    reasoning_effort: Effort | None = None
+    reasoning_config: Effort | None = None
+    nova_reasoning: ReasoningConfig = msgspec.field(name="reasoningConfig", default_factory=ReasoningConfig)
+    nova_inference: ModelInferenceConfig = msgspec.field(
+        name="inferenceConfig", default_factory=ModelInferenceConfig
+    )
 
 
 class Request(msgspec.Struct, rename="camel"):
@@ -183,20 +254,24 @@ class Request(msgspec.Struct, rename="camel"):
     inference_config: InferenceConfig | None = None
     tool_config: ToolConfig | None = None
     output_config: OutputConfig | None = None
-    additional_model_request_fields: ModelFields | None = None
+    additional_model_request_fields: ModelFields = msgspec.field(default_factory=ModelFields)
+    service_tier: ServiceTier | None = None
+    request_metadata: dict[str, str] = {}
 
 
 # Decoders -----------------------------------------------------------------------------------------
 
 REQUEST = msgspec.json.Decoder(Request)
 ANSWER = msgspec.json.Decoder(Answer)
+DELTA_EVENT = msgspec.json.Decoder(DeltaEvent)
 EVENT = msgspec.json.Decoder(Event)
 
 
 def parse(body: bytes, decoder: msgspec.json.Decoder[bodies.W]) -> bodies.W:
     """Decode JSON. Text in fields we do not map is checked too: msgspec skips it, readers of `raw` do not."""
-    try:
-        body.decode()
-    except UnicodeDecodeError as error:
-        raise malformed(f"{error}: {preview(body)}") from error
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise malformed(f"{error}: {preview(body)}") from error
     return bodies.parse(body, decoder)
