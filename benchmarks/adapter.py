@@ -21,6 +21,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "IncomingRequest": ("tapeline.latency.pacing",),
     "OllamaCodec": ("tapeline.providers.ollama",),
     "OpenAICodec": ("tapeline.providers.openai",),
+    "OpenAIResponsesCodec": ("tapeline.providers.openai_responses",),
     "Plan": ("tapeline.bench.runner",),
     "Provider": ("tapeline.registry",),
     "Tape": ("tapeline.cassettes.tape",),
@@ -39,6 +40,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 
 CODECS = {
     "openai": "OpenAICodec",
+    "openai-responses": "OpenAIResponsesCodec",
     "anthropic": "AnthropicCodec",
     "bedrock": "BedrockCodec",
     "ollama": "OllamaCodec",
@@ -83,6 +85,11 @@ def chat_model(provider: str, model: str, http_client: Any) -> Any:
         base_url="http://127.0.0.1/v1",
         http_client=http_client,
     )
+
+
+def model_at(provider: str, model: str, base_url: str) -> Any:
+    """Return a model whose calls go to a server."""
+    return part("chat_model")(f"{provider}:{model}", api_key="benchmark", base_url=base_url)
 
 
 # Cassettes ----------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from benchmarks.wire import WIRES
+
 
 def client(blocks: Iterable[bytes], media_type: str = "application/json") -> Any:
     """Return an httpx2 client that is answered with `blocks` (only once, if that is an iterator)."""
@@ -18,3 +20,9 @@ def client(blocks: Iterable[bytes], media_type: str = "application/json") -> Any
         return httpx2.Response(200, headers={"content-type": media_type}, content=iter(blocks))
 
     return httpx2.Client(transport=httpx2.MockTransport(answer))
+
+
+def clients(provider: str, chunks: int) -> tuple[Any, Any]:
+    """Return a client that is answered at once, and one that is answered in a stream of so many chunks."""
+    wire = WIRES[provider]
+    return client([wire.reply]), client(wire.stream(chunks), wire.stream_media_type)

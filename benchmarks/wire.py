@@ -73,6 +73,61 @@ _OPENAI = Wire(
 )
 
 
+def _responses_event(kind: str, fields: str) -> bytes:
+    return f'event: {kind}\ndata: {{"type":"{kind}",{fields}}}\n\n'.encode()
+
+
+def _response(status: str, output: str, usage: str = "null") -> str:
+    return (
+        f'{{"id":"resp_benchmark","object":"response","created_at":1700000000,"status":"{status}",'
+        f'"error":null,"incomplete_details":null,"model":"{OPENAI_MODEL}","output":{output},'
+        '"parallel_tool_calls":true,"reasoning":{"effort":null,"summary":null},"store":true,'
+        '"temperature":1.0,"text":{"format":{"type":"text"}},"tool_choice":"auto","tools":[],"top_p":1.0,'
+        f'"truncation":"disabled","usage":{usage},"metadata":{{}}}}'
+    )
+
+
+def _responses_message(text: str) -> str:
+    return (
+        '[{"id":"msg_benchmark","type":"message","status":"completed","role":"assistant","content":'
+        f'[{{"type":"output_text","annotations":[],"logprobs":[],"text":"{text}"}}]}}]'
+    )
+
+
+_RESPONSES_USAGE = (
+    '{"input_tokens":12,"input_tokens_details":{"cached_tokens":0},"output_tokens":40,'
+    '"output_tokens_details":{"reasoning_tokens":0},"total_tokens":52}'
+)
+_PLACE = '"item_id":"msg_benchmark","output_index":0,"content_index":0,"sequence_number":4'
+
+_RESPONSES = Wire(
+    model=OPENAI_MODEL,
+    stream_media_type="text/event-stream",
+    first=(
+        _responses_event("response.created", f'"response":{_response("in_progress", "[]")}'),
+        _responses_event(
+            "response.output_item.added",
+            '"output_index":0,"item":{"id":"msg_benchmark","type":"message","status":"in_progress",'
+            '"role":"assistant","content":[]},"sequence_number":2',
+        ),
+        _responses_event(
+            "response.content_part.added",
+            f'{_PLACE},"part":{{"type":"output_text","text":"","annotations":[]}}',
+        ),
+    ),
+    chunk=_responses_event(
+        "response.output_text.delta", f'{_PLACE},"delta":" measure","logprobs":[],"obfuscation":"aBcDeFgH"'
+    ),
+    last=(
+        _responses_event(
+            "response.completed",
+            f'"response":{_response("completed", _responses_message(_SENTENCE), _RESPONSES_USAGE)}',
+        ),
+    ),
+    reply=_response("completed", _responses_message(_SENTENCE), _RESPONSES_USAGE).encode(),
+)
+
+
 def _anthropic_event(kind: str, fields: str = "") -> bytes:
     return f'event: {kind}\ndata: {{"type":"{kind}"{fields}}}\n\n'.encode()
 
@@ -175,5 +230,11 @@ _OLLAMA = Wire(
     reply=_ollama_line(_SENTENCE, _OLLAMA_END),
 )
 
-WIRES = {"openai": _OPENAI, "anthropic": _ANTHROPIC, "bedrock": _BEDROCK, "ollama": _OLLAMA}
+WIRES = {
+    "openai": _OPENAI,
+    "openai-responses": _RESPONSES,
+    "anthropic": _ANTHROPIC,
+    "bedrock": _BEDROCK,
+    "ollama": _OLLAMA,
+}
 PROVIDERS = list(WIRES)

@@ -1,0 +1,64 @@
+"""A server in a process of its own that sends one stream again and again, a packet for each block.
+
+In another process, because what it costs must not count. It knows just enough HTTP for one client.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+PACE_S = 0.0002
+"""Between two packets: enough for the client to read each one by itself, as it would from a model."""
+
+
+class Server:
+    """Listens on 127.0.0.1 until it is closed."""
+
+    def __init__(self, blocks: list[bytes], media_type: str) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        host, port = listener.getsockname()
+        self.url = f"http://{host}:{port}/v1"
+        # Not forked: asv runs benchmarks in processes that have threads.
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_serve, args=(listener, blocks, media_type), daemon=True)
+        self._process.start()
+        listener.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(listener: socket.socket, blocks: list[bytes], media_type: str) -> None:
+    while True:
+        connection, _ = listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with connection:
+            for _ in _requests(connection):
+                _send(connection, blocks, media_type)
+
+
+def _requests(connection: socket.socket) -> Iterator[bytes]:
+    """Yield the requests of a connection, until the client has no more."""
+    waiting = b""
+    while received := connection.recv(65536):
+        waiting += received
+        head, end, body = waiting.partition(b"\r\n\r\n")
+        announced = re.search(rb"(?i)content-length: (\d+)", head)
+        if end and announced and len(body) >= int(announced[1]):
+            yield waiting
+            waiting = b""
+
+
+def _send(connection: socket.socket, blocks: list[bytes], media_type: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: {media_type}\r\ntransfer-encoding: chunked\r\n\r\n"
+    connection.sendall(head.encode())
+    for block in blocks:
+        time.sleep(PACE_S)
+        connection.sendall(b"%x\r\n%b\r\n" % (len(block), block))
+    connection.sendall(b"0\r\n\r\n")
