@@ -10,6 +10,8 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx2
+
 from tapeline.errors import ConfigError
 from tapeline.http.carriers import Carrier, HttpxCarrier, SDKCarrier, Sign, bearer, headers_of_sdk
 
@@ -29,7 +31,9 @@ def openai_carrier(
     def build() -> Any:
         import openai
 
-        return openai.OpenAI(api_key=api_key, base_url=base_url or OPENAI_URL)
+        return openai.OpenAI(
+            api_key=api_key, base_url=base_url or OPENAI_URL, http_client=without_connections()
+        )
 
     return HttpxCarrier(
         base_url=base_url or OPENAI_URL,
@@ -51,7 +55,9 @@ def anthropic_carrier(
     def build() -> Any:
         import anthropic
 
-        return anthropic.Anthropic(api_key=api_key, base_url=base_url or ANTHROPIC_URL)
+        return anthropic.Anthropic(
+            api_key=api_key, base_url=base_url or ANTHROPIC_URL, http_client=without_connections()
+        )
 
     return HttpxCarrier(
         base_url=base_url or ANTHROPIC_URL,
@@ -59,6 +65,14 @@ def anthropic_carrier(
         sign=headers_of_sdk(build),
         http_client=http_client,
     )
+
+
+def without_connections() -> httpx2.Client:
+    """Return what an SDK sends with that is only asked for its headers.
+
+    One of its own would load all certificates the system trusts, which takes 35 ms.
+    """
+    return httpx2.Client(transport=httpx2.BaseTransport())
 
 
 def ollama_carrier(
