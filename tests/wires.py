@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 
 from tapeline.client import AsyncReplyStream, ProviderModel, chat_model
-from tapeline.clock import VirtualClock
+from tapeline.clock import Clock, VirtualClock
 from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import DueBlock, IncomingRequest, ScheduledResponse
 from tapeline.providers.anthropic import AnthropicCodec
@@ -127,7 +127,7 @@ class _Breaking(list[DueBlock]):
 class Server(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
     """Gives its answers in turn, the last one for ever. Keeps what it was asked; counts open responses."""
 
-    def __init__(self, clock: VirtualClock, *answers: ScheduledResponse | Exception) -> None:
+    def __init__(self, clock: Clock, *answers: ScheduledResponse | Exception) -> None:
         self.clock = clock
         self.requests: list[IncomingRequest] = []
         self.asked_at_s: list[float] = []
@@ -190,8 +190,13 @@ class Face:
         http_client = self.http_client(transport=server)
         return chat_model(wire.name, http_client=http_client, clock=server.clock, **given)
 
+    def ask(self, verb: str, model: ProviderModel, clock: VirtualClock, *given: Any, **options: Any) -> Any:
+        """Call a method of the model that both faces have, such as "batch"."""
+        return getattr(model, verb)(*given, **options)
+
     def generate(self, model: ProviderModel, clock: VirtualClock, *prompt: Any, **options: Any) -> Reply:
-        return model.generate(*prompt, **options)
+        reply: Reply = self.ask("generate", model, clock, *prompt, **options)
+        return reply
 
     def stream(
         self, model: ProviderModel, clock: VirtualClock, *prompt: Any, **options: Any
@@ -213,8 +218,8 @@ class AsyncioFace(Face):
 
     http_client = httpx2.AsyncClient
 
-    def generate(self, model: ProviderModel, clock: VirtualClock, *prompt: Any, **options: Any) -> Reply:
-        return clock.run(model.agenerate(*prompt, **options))
+    def ask(self, verb: str, model: ProviderModel, clock: VirtualClock, *given: Any, **options: Any) -> Any:
+        return clock.run(getattr(model, f"a{verb}")(*given, **options))
 
     def read_into(
         self, chunks: list[Chunk], model: ProviderModel, clock: VirtualClock, *prompt: Any, **options: Any
