@@ -14,6 +14,7 @@ from tapeline.client.options import OPTIONS
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError
 from tapeline.types import Audio, ChatRequest, Image, Tool, user
+
 # What may be said ----------------------------------------------------------------------------------
 
 BAD_OPTIONS = {
