@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -49,6 +51,25 @@ def test_each_event_loop_gets_a_client_of_its_own() -> None:
 
     assert none is None
     assert first is again is not second
+
+
+def test_a_client_does_not_outlive_its_loop_for_long() -> None:
+    """Though its connections hold on to the loop: a program may run one after the other, for ever."""
+
+    class Connected:
+        def __init__(self) -> None:
+            self.loop = asyncio.get_running_loop()
+
+    clients = PerLoop(Connected)
+
+    async def main() -> weakref.ref[Connected]:
+        return weakref.ref(clients.get())
+
+    first, second = asyncio.run(main()), asyncio.run(main())
+    gc.collect()
+
+    assert first() is None
+    assert second() is not None
 
 
 def test_a_client_is_built_when_it_is_needed() -> None:

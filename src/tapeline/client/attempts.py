@@ -42,6 +42,7 @@ class Attempts:
         self.record = record
         self.deadline = deadline
         self.made = 0
+        self.began_ns = 0
         self._made_here = 0
         self._target: Target | None = None
         self._reservation: Reservation | None = None
@@ -52,35 +53,56 @@ class Attempts:
 
     async def after(self, error: LLMError) -> Target:
         """Wait, and return where to try again after `error`. Raises it if there is to be no other try."""
-        target = self._target
-        assert target is not None, "there was a first try"
-        self._end_try(target, error)
-        remaining_s = None if self.deadline is None else self.deadline.left_s()
-        delay_s = target.retry.delay_s(self._made_here, error, self._random, remaining_s=remaining_s)
-        if delay_s is None:
-            if not falls_back(error.code):
-                raise error
-            return await self._next_target(error)
-        self.record.retried(error, attempt=self.made, delay_s=delay_s)
-        await self._io.sleep(delay_s)
-        if self._takes_calls(target):
-            return await self._start_try(target)
+        target = self.failed(error)
+        delay_s = self._delay_s(target, error)
+        if delay_s is not None:
+            self.record.retried(error, attempt=self.made, delay_s=delay_s)
+            await self._io.sleep(delay_s)
+            if self._takes_calls(target):
+                return await self._start_try(target)
+        if not falls_back(error.code) or self._is_late():
+            raise error
         return await self._next_target(error)
 
+    # How a try ended; each is told to the policies once -----------------------------------------------
+
+    def failed(self, error: LLMError) -> Target:
+        """Tell the policies of the target that it failed, and return it."""
+        target = self._ended()
+        now_ns = self._io.clock.now_ns()
+        self._settle(target, 0 if error.partial is None else error.partial.usage.total_tokens)
+        if target.limiter is not None and error.code is ErrorCode.RATE_LIMIT and error.retry_after_s:
+            target.limiter.pause(now_ns, min(error.retry_after_s, target.retry.server_wait_limit_s))
+        if target.breaker is not None and target.breaker.failed(error.code, now_ns):
+            breaker_changed(target.name, target.breaker.state)
+        return target
+
     def succeeded(self, reply: Reply) -> None:
-        """Tell the policies of the target that it answered."""
-        target = self._target
-        assert target is not None, "a target answered"
+        """Tell them that it answered."""
+        target = self._ended()
         self._settle(target, reply.usage.total_tokens)
         if target.breaker is not None and target.breaker.succeeded():
             breaker_changed(target.name, target.breaker.state)
 
     def abandoned(self) -> None:
-        """Tell them that nobody waits for the answer any more."""
-        if self._target is not None:
-            self._settle(self._target, None)
-            if self._target.breaker is not None:
-                self._target.breaker.abandoned()
+        """Tell them that nobody waits for the answer any more, if a try is under way."""
+        if self._target is None:
+            return
+        target = self._ended()
+        self._settle(target, None)
+        if target.breaker is not None:
+            target.breaker.abandoned()
+
+    def _ended(self) -> Target:
+        target, self._target = self._target, None
+        assert target is not None, "a try was under way"
+        return target
+
+    def _settle(self, target: Target, tokens: int | None) -> None:
+        """Correct what was taken from the limiter; None: nobody knows how much it was."""
+        reservation, self._reservation = self._reservation, None
+        if reservation is not None and target.limiter is not None and tokens is not None:
+            target.limiter.settle(reservation, tokens, self._io.clock.now_ns())
 
     # One target after the other ---------------------------------------------------------------------
 
@@ -89,7 +111,7 @@ class Attempts:
             if self._takes_calls(target):
                 if error is not None:
                     self.record.rerouted(target=target.name, error=error)
-                self._target, self._made_here = target, 0
+                self._made_here = 0
                 if target.retry.budget is not None:
                     target.retry.budget.deposit()
                 return await self._start_try(target)
@@ -98,10 +120,22 @@ class Attempts:
     def _takes_calls(self, target: Target) -> bool:
         return target.breaker is None or target.breaker.allows(self._io.clock.now_ns())
 
+    def _delay_s(self, target: Target, error: LLMError) -> float | None:
+        """Return how long to wait before the same target is tried again; None: it is not."""
+        if target.breaker is not None and target.breaker.state == "open":
+            return None
+        left_s = None if self.deadline is None else self.deadline.left_s()
+        return target.retry.delay_s(self._made_here, error, self._random, remaining_s=left_s)
+
+    def _is_late(self) -> bool:
+        return self.deadline is not None and self.deadline.left_s() <= 0
+
     async def _start_try(self, target: Target) -> Target:
+        self._target = target  # from here on, who leaves frees the breaker for another probe
         await self._pass_limiter(target)
         self.made += 1
         self._made_here += 1
+        self.began_ns = self._io.clock.now_ns()
         return target
 
     async def _pass_limiter(self, target: Target) -> None:
@@ -113,8 +147,8 @@ class Attempts:
         waited_s = 0.0
         try:
             while (left_s := limiter.left_s(reservation, clock.now_ns())) > 0:
-                if self.deadline is not None and left_s > self.deadline.left_s():
-                    raise _no_room(target)
+                if self.deadline is not None and left_s >= self.deadline.left_s():
+                    raise self._no_room(target)
                 # In steps: others give back what they did not use, or are told to pause.
                 step_s = min(left_s, LIMITER_STEP_S)
                 await self._io.sleep(step_s)
@@ -126,26 +160,12 @@ class Attempts:
             self.record.waited(waited_s)
         self._reservation = reservation
 
-    def _end_try(self, target: Target, error: LLMError) -> None:
-        now_ns = self._io.clock.now_ns()
-        self._settle(target, 0)
-        if target.limiter is not None and error.code is ErrorCode.RATE_LIMIT and error.retry_after_s:
-            target.limiter.pause(now_ns, min(error.retry_after_s, target.retry.server_wait_limit_s))
-        if target.breaker is not None and target.breaker.failed(error.code, now_ns):
-            breaker_changed(target.name, target.breaker.state)
-
-    def _settle(self, target: Target, tokens: int | None) -> None:
-        """Correct what was taken from the limiter; None: nobody knows how much it was."""
-        reservation, self._reservation = self._reservation, None
-        if reservation is not None and target.limiter is not None and tokens is not None:
-            target.limiter.settle(reservation, tokens, self._io.clock.now_ns())
-
-
-def _no_room(target: Target) -> LLMError:
-    return LLMError(
-        f"the rate limit of {target.name} has no room for this call before its deadline",
-        code=ErrorCode.DEADLINE_EXCEEDED,
-    )
+    def _no_room(self, target: Target) -> LLMError:
+        return LLMError(
+            f"the rate limit of {target.name} has no room for this call before its deadline",
+            code=ErrorCode.DEADLINE_EXCEEDED,
+            attempts=self.made,
+        )
 
 
 def _all_open() -> LLMError:
@@ -153,4 +173,5 @@ def _all_open() -> LLMError:
         "no target takes calls: each has failed too often of late",
         code=ErrorCode.OVERLOADED,
         should_retry=False,
+        attempts=0,
     )

@@ -7,31 +7,50 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import replace
 
+from tapeline import structured
 from tapeline.client.attempts import Attempts
 from tapeline.client.core import Core, Question
 from tapeline.client.stored import KeptResponse, StoredResponse, key_of, wall_s
 from tapeline.client.target import Target
 from tapeline.clock import NS_PER_S
 from tapeline.errors import ErrorCode, LLMError
+from tapeline.http.deadline import Deadline
 from tapeline.http.io import Io, Received
 from tapeline.policies.cache import is_kept
 from tapeline.providers.assembly import Assembler, chunks_of
 from tapeline.telemetry import CallRecord, call_span
-from tapeline.types import Chunk, Reply
+from tapeline.types import Chunk, Reply, Timing
 
 
 class Call:
-    """What the plain and the streamed call share: their span, their tries, the response cache."""
+    """What the plain and the streamed call share: their span, their tries, the response cache.
+
+    deadline: that of more calls than this one; None: it has its own, if the core says so.
+    """
 
     verb = "generate"
     is_stream = False
 
-    def __init__(self, core: Core, io: Io, question: Question) -> None:
+    def __init__(self, core: Core, io: Io, question: Question, deadline: Deadline | None = None) -> None:
         self._core = core
         self._io = io
         self._question = question
+        self._deadline = deadline
         self._start_ns = io.clock.now_ns()
         self._target = core.primary
+
+    def parsed(self, reply: Reply) -> Reply:
+        """Return the reply with its value, if a schema was asked for. Raises LLMError (invalid_response)."""
+        if self._question.schema is None:
+            return reply
+        try:
+            return replace(reply, parsed=structured.parse(reply, self._question.schema))
+        except LLMError as error:
+            self._placed(error, self._target)
+            raise
+
+    def _placed(self, error: LLMError, target: Target) -> LLMError:
+        return self._core.placed(error, target, self.verb)
 
     def _elapsed_s(self) -> float:
         return (self._io.clock.now_ns() - self._start_ns) / NS_PER_S
@@ -39,24 +58,24 @@ class Call:
     def _span(self) -> AbstractContextManager[CallRecord]:
         primary = self._core.primary
         return call_span(
-            self._question.to(primary),
+            self._core.asked(self._question, primary),
             provider=primary.codec.provider,
             base_url=primary.provider.carrier.base_url,
         )
 
     def _attempts(self, record: CallRecord) -> Attempts:
         return Attempts(
-            self._core.ordered(self._question.request),
+            self._core.ordered(self._question),
             self._question.request,
             io=self._io,
             random=self._core.random,
             record=record,
-            deadline=self._core.deadline(self._io.clock),
+            deadline=self._deadline or self._core.deadline(self._io.clock),
         )
 
     async def _send(self, target: Target, attempts: Attempts) -> Received:
         """Send the request and return the response, if its status is a good one."""
-        request = target.codec.encode_request(self._question.to(target))
+        request = target.codec.encode_request(self._core.asked(self._question, target))
         received: Received = await self._io.send(
             target.provider.carrier, request, is_stream=self.is_stream, deadline=attempts.deadline
         )
@@ -82,11 +101,28 @@ class Call:
         cache = self._core.cache
         if cache is None or not isinstance(received, KeptResponse):
             return
-        if is_kept(received.status, reply.finish_reason):
+        if is_kept(received.status, reply.finish_reason) and self._fits(reply):
             received.put_into(cache, self._io.clock, is_stream=self.is_stream)
 
+    def _fits(self, reply: Reply) -> bool:
+        schema = self._question.schema
+        if schema is None or not structured.is_answer(reply, schema):
+            return True
+        try:
+            structured.parse(reply, schema)
+        except LLMError:
+            return False
+        return True
+
     def _failed(self, error: LLMError, target: Target, attempts: Attempts) -> None:
-        self._core.placed(error, target, self.verb).attempts = attempts.made
+        self._placed(error, target).attempts = attempts.made
+
+    def _succeeded(self, reply: Reply, target: Target, attempts: Attempts) -> None:
+        attempts.succeeded(reply)
+        # Of this try alone: the waits and failures before it are not the target's own.
+        before_s = (attempts.began_ns - self._start_ns) / NS_PER_S
+        ttft_s = None if reply.timing.ttft_s is None else reply.timing.ttft_s - before_s
+        self._core.learn(target, Timing(total_s=self._elapsed_s() - before_s, ttft_s=ttft_s))
 
 
 class PlainCall(Call):
@@ -98,14 +134,15 @@ class PlainCall(Call):
             try:
                 reply = await self._found(record)
             except LLMError as error:
-                record.failed(error, total_s=self._elapsed_s())
+                record.failed(self._placed(error, self._target), total_s=self._elapsed_s())
                 raise
+            except Exception:
+                raise  # not one of ours: the record names it by its class
             except BaseException:
                 record.cancelled(total_s=self._elapsed_s())
                 raise
             timing = replace(reply.timing, total_s=self._elapsed_s())
             reply = self._core.priced(replace(reply, timing=timing), self._target)
-            self._core.learn(self._target, reply)
             record.finished(reply)
             return reply
 
@@ -131,7 +168,7 @@ class PlainCall(Call):
                 target = await attempts.after(error)
             else:
                 self._target = target
-                attempts.succeeded(reply)
+                self._succeeded(reply, target, attempts)
                 return reply
 
     async def _one_try(self, target: Target, attempts: Attempts) -> Reply:
@@ -175,25 +212,28 @@ class StreamedCall(Call):
                     async for chunks in batches:
                         yield chunks
             except LLMError as error:
-                record.failed(error, total_s=self._elapsed_s())
+                record.failed(self._placed(error, self._target), total_s=self._elapsed_s())
                 raise
             except GeneratorExit:
                 self._leave(record)
                 raise
+            except Exception:
+                raise
             except BaseException:
-                self._end()
                 record.cancelled(total_s=self._elapsed_s())
                 raise
-            record.finished(self._end())
+            finally:
+                self.end()
+            record.finished(self.end())
 
     def _leave(self, record: CallRecord) -> None:
         """The caller reads no further. Whoever did not close the stream hears of it, as with open files."""
-        self._end()
         record.abandoned(total_s=self._elapsed_s())
         if self.is_wanted:
             warnings.warn("a stream was left open: use `with`", ResourceWarning, stacklevel=2)
 
-    def _end(self, *, is_cached: bool = False) -> Reply:
+    def end(self, *, is_cached: bool = False) -> Reply:
+        """Return the reply as it is now, and from now on."""
         if self.reply is None:
             reply = self._assembler.reply(total_s=self._elapsed_s())
             self.reply = self._core.priced(replace(reply, is_cached=is_cached), self._target)
@@ -202,9 +242,10 @@ class StreamedCall(Call):
     async def _found(self, record: CallRecord) -> AsyncGenerator[list[Chunk], None]:
         if (stored := self._stored()) is not None:
             record.cached()
-            async for chunks in self._decoded(stored, self._core.primary):
-                yield chunks
-            self._end(is_cached=True)
+            async with aclosing(self._decoded(stored, self._core.primary)) as batches:
+                async for chunks in batches:
+                    yield chunks
+            self.end(is_cached=True)
             return
         attempts = self._attempts(record)
         try:
@@ -231,12 +272,11 @@ class StreamedCall(Call):
             except LLMError as error:
                 self._failed(error, target, attempts)
                 if self._is_delivering:
+                    attempts.failed(error)
                     raise
                 target = await attempts.after(error)
             else:
-                reply = self._end()
-                attempts.succeeded(reply)
-                self._core.learn(target, reply)
+                self._succeeded(self.end(), target, attempts)
                 return
 
     def _failed(self, error: LLMError, target: Target, attempts: Attempts) -> None:
@@ -244,7 +284,7 @@ class StreamedCall(Call):
         if self._is_delivering:
             # Only of a stream that was cut can it be said that the same call may go well.
             error.retryable = error.code is ErrorCode.STREAM_CLOSED
-            error.partial = self._end()
+            error.partial = self.end()
 
     async def _one_try(self, target: Target, attempts: Attempts) -> AsyncGenerator[list[Chunk], None]:
         received = await self._send(target, attempts)
@@ -257,7 +297,7 @@ class StreamedCall(Call):
             raise
         finally:
             await received.close()
-        self._keep(received, self._end())
+        self._keep(received, self.end())
 
     async def _decoded(self, received: Received, target: Target) -> AsyncGenerator[list[Chunk], None]:
         codec = target.codec

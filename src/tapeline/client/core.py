@@ -18,7 +18,7 @@ from tapeline.policies.cache import ResponseCache
 from tapeline.policies.pricing import Price, cost_usd
 from tapeline.policies.routing import LearningRoute, Route, RouteTarget
 from tapeline.secret_shapes import without_secrets
-from tapeline.types import ChatRequest, Reply
+from tapeline.types import ChatRequest, Reply, Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +27,6 @@ class Question:
 
     request: ChatRequest
     schema: Any = None
-
-    def to(self, target: Target) -> ChatRequest:
-        """Return the request as this target is asked: with its model, in its way to follow a schema."""
-        request = self.request
-        if request.model != target.model:
-            request = fitted(replace(request, model=target.model), target.capabilities)
-        if self.schema is None:
-            return request
-        return structured.prepared(request, self.schema, target.capabilities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +49,16 @@ class Core:
 
     def check(self, question: Question) -> None:
         """Raise ConfigError if the first target does not take all of it; the others take what they can."""
-        checked(question.to(self.primary), self.primary.name, self.primary.capabilities)
+        checked(self.asked(question, self.primary), self.primary.name, self.primary.capabilities)
+
+    def asked(self, question: Question, target: Target) -> ChatRequest:
+        """Return the request as a target is asked: with its model, in its way to follow a schema."""
+        request = question.request
+        if target is not self.primary:
+            request = fitted(replace(request, model=target.model), target.capabilities)
+        if question.schema is None:
+            return request
+        return structured.prepared(request, question.schema, target.capabilities)
 
     def deadline(self, clock: Clock) -> Deadline | None:
         """Return the deadline of a call that begins now."""
@@ -66,9 +66,9 @@ class Core:
 
     def cache_key(self, question: Question) -> str:
         """Return what the answer of the first target is kept under."""
-        return key_of(self.primary, self.primary.codec.encode_request(question.to(self.primary)))
+        return key_of(self.primary, self.primary.codec.encode_request(self.asked(question, self.primary)))
 
-    def ordered(self, request: ChatRequest) -> Sequence[Target]:
+    def ordered(self, question: Question) -> Sequence[Target]:
         """Return the targets in the order in which to try them."""
         if self.route is None or len(self.targets) == 1:
             return self.targets
@@ -81,6 +81,9 @@ class Core:
             )
             for target in self.targets
         ]
+        request, schema = question.request, question.schema
+        if schema is not None:
+            request = replace(request, schema=structured.json_schema(schema))
         order = self.route.order(request, known)
         if not order:
             raise LLMError(
@@ -88,25 +91,16 @@ class Core:
             )
         return [self.targets[index] for index in order]
 
-    def learn(self, target: Target, reply: Reply) -> None:
-        """Let the route know how long an answer took, if it wants to."""
+    def learn(self, target: Target, timing: Timing) -> None:
+        """Let the route know how long a target took to answer, if it wants to."""
         if isinstance(self.route, LearningRoute):
-            self.route.learn(target.name, reply.timing)
-
-    def parsed(self, reply: Reply, schema: Any, verb: str) -> Reply:
-        """Return the reply with its value, if a schema was asked for. Raises LLMError (invalid_response)."""
-        if schema is None:
-            return reply
-        try:
-            return replace(reply, parsed=structured.parse(reply, schema))
-        except LLMError as error:
-            self.placed(error, self.primary, verb)
-            raise
+            self.route.learn(target.name, timing)
 
     def placed(self, error: LLMError, target: Target, verb: str) -> LLMError:
         """Say where an error happened, and take out of it what is nobody's business."""
         provider = target.codec.provider
         error.message = without_secrets(error.message, target.secrets)
+        error.args = (error.message,)  # which `repr` shows
         return error.placed(op=f"{provider}.{verb}", provider=provider, model=target.model)
 
     def priced(self, reply: Reply, target: Target) -> Reply:

@@ -9,7 +9,11 @@ PROMPT = "Say ok."
 MAX_TOKENS = 16
 """The least that OpenAI's Responses API takes."""
 
-UNREACHABLE = frozenset({ErrorCode.NETWORK_ERROR, ErrorCode.TIMEOUT, ErrorCode.DEADLINE_EXCEEDED})
+UNREACHABLE = frozenset(
+    {ErrorCode.NETWORK_ERROR, ErrorCode.TIMEOUT, ErrorCode.DEADLINE_EXCEEDED, ErrorCode.INVALID_CONFIG}
+)
+"""Nothing came back, or with a setting that is wrong, nothing was sent."""
+
 UNAUTHENTICATED = frozenset({ErrorCode.AUTHENTICATION_ERROR, ErrorCode.AUTHORIZATION_ERROR})
 NO_MODEL = frozenset({ErrorCode.MODEL_NOT_AVAILABLE, ErrorCode.NOT_FOUND})
 BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED, ErrorCode.QUOTA_EXCEEDED})

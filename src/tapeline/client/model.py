@@ -126,7 +126,7 @@ class ProviderModel:
         prices: "provider:model" -> Price. None takes a policy away. Raises ConfigError.
         """
         if "fallback" in policies:
-            policies["fallback"] = _targets_of(policies["fallback"])
+            policies["fallback"] = _targets_of(policies["fallback"], self._clock)
         return ProviderModel(under_policies(self._core, policies), self._clock, self._defaults)
 
     # Asking it ----------------------------------------------------------------------------------------
@@ -248,24 +248,33 @@ class ProviderModel:
         return self._question(prompt, schema, options, is_stream=True)
 
     async def _generate(self, io: Io, question: Question) -> Reply:
-        reply = await PlainCall(self._core, io, question).reply()
+        deadline = self._core.deadline(io.clock)
+        call = PlainCall(self._core, io, question, deadline)
+        reply = await call.reply()
         schema = question.schema
         if schema is None or not structured.is_answer(reply, schema):
             return reply
         try:
-            return self._core.parsed(reply, schema, "generate")
+            return call.parsed(reply)
         except LLMError as error:
             if not structured.is_correctable(error):
                 raise
-            corrected = (*question.request.messages, *structured.correction(reply, error))
+            misfit = error
         # Once: a model that fails again after it was told why will not be taught by a third try.
+        corrected = (*question.request.messages, *structured.correction(reply, misfit))
         request = replace(question.request, messages=corrected)
-        again = _both_paid(reply, await PlainCall(self._core, io, replace(question, request=request)).reply())
-        return self._core.parsed(again, schema, "generate") if structured.is_answer(again, schema) else again
+        call = PlainCall(self._core, io, replace(question, request=request), deadline)
+        try:
+            again = _together(reply, await call.reply())
+        except LLMError as error:
+            raise misfit from error  # it holds an answer that was paid for
+        return call.parsed(again) if structured.is_answer(again, schema) else again
 
     async def _batch(
         self, io: Io, prompts: Sequence[Prompt], max_concurrency: int, options: Mapping[str, Any]
     ) -> list[Reply | LLMError]:
+        if max_concurrency < 1:
+            raise ConfigError(f"max_concurrency={max_concurrency}: 1 is one call after the other")
         given = dict(options)
         schema = given.pop("schema", None)
         questions = [self._question(prompt, schema, given) for prompt in prompts]
@@ -303,10 +312,12 @@ class ProviderModel:
         return healthy(reply.timing.total_s)
 
 
-def _targets_of(models: Iterable[ProviderModel | str] | ProviderModel | str | None) -> list[Target]:
+def _targets_of(
+    models: Iterable[ProviderModel | str] | ProviderModel | str | None, clock: Clock
+) -> list[Target]:
     if isinstance(models, (str, ProviderModel)):
         models = [models]
-    known = [chat_model(model) if isinstance(model, str) else model for model in models or ()]
+    known = [chat_model(model, clock=clock) if isinstance(model, str) else model for model in models or ()]
     return [target for model in known for target in model.targets]
 
 
@@ -314,11 +325,15 @@ async def _run_tool(known: Mapping[str, Tool], call: Any) -> Any:
     return tools.run_tool(known, call)
 
 
-def _both_paid(first: Reply, second: Reply) -> Reply:
-    """Return the second of two answers, with the tokens and the cost of both."""
+def _together(first: Reply, second: Reply) -> Reply:
+    """Return the second of two answers, with the tokens, the cost and the time of both."""
     costs = first.cost_usd, second.cost_usd
-    cost = None if costs[0] is None or costs[1] is None else costs[0] + costs[1]
-    return replace(second, usage=added_usage(first.usage, second.usage), cost_usd=cost)
+    return replace(
+        second,
+        usage=added_usage(first.usage, second.usage),
+        cost_usd=None if costs[0] is None or costs[1] is None else costs[0] + costs[1],
+        timing=replace(second.timing, total_s=first.timing.total_s + second.timing.total_s),
+    )
 
 
 class LLM:

@@ -9,7 +9,7 @@ from typing import Any
 from tapeline.config import Settings
 from tapeline.errors import ConfigError
 from tapeline.media import Audio, Document, Image
-from tapeline.types import Capabilities, ChatRequest, Part
+from tapeline.types import Capabilities, ChatRequest, ToolChoice
 
 OPTIONS = frozenset(
     {
@@ -63,13 +63,21 @@ def checked(request: ChatRequest, model: str, capabilities: Capabilities) -> Cha
     for option, advice in capabilities.refused.items():
         if getattr(request, option) != UNSET[option]:
             raise ConfigError(f"{model} does not take {option}: {advice}")
-    for option, (lowest, highest) in capabilities.ranges.items():
+    for option in _out_of_range(request, capabilities):
+        lowest, highest = capabilities.ranges[option]
         value = getattr(request, option)
-        if value is not None and not lowest <= value <= highest:
-            raise ConfigError(f"{option} of {model} goes from {lowest:g} to {highest:g}, not {value:g}")
+        raise ConfigError(f"{option} of {model} goes from {lowest:g} to {highest:g}, not {value:g}")
     _check_tools(request, model, capabilities)
     _check_media(request, model, capabilities)
     return request
+
+
+def _out_of_range(request: ChatRequest, capabilities: Capabilities) -> list[str]:
+    return [
+        option
+        for option, (lowest, highest) in capabilities.ranges.items()
+        if (value := getattr(request, option)) is not None and not lowest <= value <= highest
+    ]
 
 
 def _check_tools(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
@@ -78,7 +86,7 @@ def _check_tools(request: ChatRequest, model: str, capabilities: Capabilities) -
     choice = request.tool_choice
     if choice is None:
         return
-    kind = choice if choice in {"auto", "none", "required"} else "named"
+    kind = _kind(choice)
     if kind not in capabilities.tool_choices:
         known = ", ".join(sorted(capabilities.tool_choices))
         raise ConfigError(f"{model} does not know the tool choice {choice!r}, only {known or 'none at all'}")
@@ -86,25 +94,21 @@ def _check_tools(request: ChatRequest, model: str, capabilities: Capabilities) -
         raise ConfigError(f"tool_choice {choice!r} is neither auto, none or required nor one of the tools")
 
 
+def _kind(choice: ToolChoice) -> str:
+    return choice if choice in {"auto", "none", "required"} else "named"
+
+
 def _check_media(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
-    refused: list[type[Part]] = []
-    if not capabilities.images:
-        refused.append(Image)
-    if not capabilities.documents:
-        refused.append(Document)
-    if not capabilities.audio:
-        refused.append(Audio)
-    if not refused:
-        return
+    taken = {Image: capabilities.images, Document: capabilities.documents, Audio: capabilities.audio}
     for message in request.messages:
         for part in message.content:
-            if isinstance(part, tuple(refused)):
+            if not taken.get(type(part), True):
                 raise ConfigError(f"{model} takes no {type(part).__name__.lower()}")
 
 
 def fitted(request: ChatRequest, capabilities: Capabilities) -> ChatRequest:
     """Return the request without the options a model does not take: for a model that steps in for another."""
-    unwanted = {
-        option: UNSET[option] for option in capabilities.refused if getattr(request, option) != UNSET[option]
-    }
-    return replace(request, **unwanted) if unwanted else request
+    unwanted = {*capabilities.refused, *_out_of_range(request, capabilities)}
+    if request.tool_choice is not None and _kind(request.tool_choice) not in capabilities.tool_choices:
+        unwanted.add("tool_choice")
+    return replace(request, **{option: UNSET[option] for option in unwanted}) if unwanted else request

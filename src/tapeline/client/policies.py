@@ -16,10 +16,11 @@ from tapeline.policies.retry import RetryPolicy
 
 def under_policies(core: Core, policies: Mapping[str, Any]) -> Core:
     """Return `core` under other policies. Raises ConfigError for one that is not known."""
-    for name, policy in policies.items():
-        if name not in _CHANGES:
-            raise ConfigError(f"unknown policy {name}; known are {', '.join(sorted(POLICIES))}")
-        core = _CHANGES[name](core, policy)
+    if unknown := sorted(set(policies) - POLICIES):
+        raise ConfigError(f"unknown policy {', '.join(unknown)}; known are {', '.join(sorted(POLICIES))}")
+    for name, change in _CHANGES.items():
+        if name in policies:
+            core = change(core, policies[name])
     return core
 
 
@@ -62,10 +63,10 @@ def _with_deadline(core: Core, deadline_s: float | None) -> Core:
 
 
 _CHANGES: Mapping[str, Callable[[Core, Any], Core]] = {
+    "fallback": _with_fallback,  # first: the others hold for those that step in, too
     "retry": _with_retry,
     "rate_limit": _with_rate_limit,
     "breaker": _with_breaker,
-    "fallback": _with_fallback,
     "deadline_s": _with_deadline,
     "cache": lambda core, cache: replace(core, cache=cache),
     "route": lambda core, route: replace(core, route=route),

@@ -74,10 +74,9 @@ class KeptResponse:
 
     def put_into(self, cache: ResponseCache, clock: Clock, *, is_stream: bool) -> None:
         """Keep the response."""
-        media_type = self.headers.get("content-type", "")
         response = CachedResponse(
             status=self.status,
-            headers=(("content-type", media_type),),
+            headers=tuple(self.headers.items()),
             body=b"".join(self._body),
             stored_at_s=wall_s(clock),
             is_stream=is_stream,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from types import TracebackType
 from typing import Self
 
@@ -17,19 +17,17 @@ class _Stream:
     """What both streams share: the call, and the reply it adds up to."""
 
     def __init__(self, core: Core, io: Io, question: Question) -> None:
-        self._core = core
-        self._schema = question.schema
         self._call = StreamedCall(core, io, question)
 
     @property
     def reply(self) -> Reply:
-        """The assembled answer; of a stream that was left early, what had come.
+        """The assembled answer; of a stream that was left early or broke, what had come.
 
         Raises RuntimeError while the stream is open, LLMError where the answer does not fit the schema.
         """
         if self._call.reply is None:
             raise RuntimeError("the stream has not ended: read it to its end, or close it, before .reply")
-        return self._core.parsed(self._call.reply, self._schema, "stream")
+        return self._call.parsed(self._call.reply)
 
 
 class ReplyStream(_Stream):
@@ -49,6 +47,7 @@ class ReplyStream(_Stream):
         """Stop reading and release the connection."""
         self._call.is_wanted = False
         self._chunks.close()
+        self._call.end()  # a stream that was never begun has not ended by itself
 
     def __enter__(self) -> Self:
         return self
@@ -76,6 +75,7 @@ class AsyncReplyStream(_Stream):
         """Stop reading and release the connection."""
         self._call.is_wanted = False
         await self._chunks.aclose()
+        self._call.end()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,8 +90,9 @@ class AsyncReplyStream(_Stream):
 
 
 def _each(call: StreamedCall) -> Generator[Chunk, None, None]:
-    for chunks in iterate_blocking(call.batches()):
-        yield from chunks
+    with closing(iterate_blocking(call.batches())) as batches:
+        for chunks in batches:
+            yield from chunks
 
 
 async def _aeach(call: StreamedCall) -> AsyncGenerator[Chunk, None]:

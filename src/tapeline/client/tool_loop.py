@@ -78,9 +78,9 @@ async def run_tools(
     if unable := [name for name, tool in tools.items() if tool.function is None]:
         raise ConfigError(f"nothing runs the tools {', '.join(unable)}: give them a function")
     replies: list[Reply] = []
-    messages = question.request.messages
+    request, messages = question.request, question.request.messages
     while True:
-        reply = await generate(replace(question, request=replace(question.request, messages=messages)))
+        reply = await generate(replace(question, request=replace(request, messages=messages)))
         replies.append(reply)
         messages = (*messages, reply.message)
         if is_final(reply, question.schema):
@@ -96,6 +96,8 @@ async def run_tools(
         jobs = [partial(run_tool, tools, call) for call in reply.tool_calls]
         results = await io.gather(jobs, max_concurrency=TOOLS_AT_ONCE)
         messages = (*messages, *(Message("tool", (result,)) for result in results))
+        if request.tool_choice not in ("auto", "none"):
+            request = replace(request, tool_choice=None)  # a call that is forced every time has no end
 
 
 def is_final(reply: Reply, schema: Any) -> bool:

@@ -164,7 +164,7 @@ class SDKCarrier:
             "headers": dict(request.headers),
         }
         if deadline is not None:
-            options["timeout"] = min(self._timeout_s, deadline.left_s())
+            options["timeout"] = min(self._timeout_s, deadline.timeout_s())
         return {
             # Not as bytes: the clients of Azure and Vertex make the URL of the model in the body.
             "body": json.loads(request.body),
@@ -226,5 +226,5 @@ def timeouts(timeout_s: float) -> dict[str, float]:
 
 def shortened(bounds: Mapping[str, float], deadline: Deadline) -> dict[str, float]:
     """Return the bounds, none longer than what is left until the deadline."""
-    left_s = deadline.left_s()
+    left_s = deadline.timeout_s()
     return {name: min(bound_s, left_s) for name, bound_s in bounds.items()}

@@ -28,7 +28,7 @@ C = TypeVar("C")
 
 def blocking_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
     """Return a client for threads. Its deadlines hold inside a read too, unless a proxy is set."""
-    if transport is None and getproxies():
+    if transport is None and getproxies().keys() - {"no"}:
         return httpx2.Client(limits=LIMITS)  # a transport of our own would bypass the proxy
     return httpx2.Client(transport=transport or DeadlineTransport(limits=LIMITS))
 
@@ -57,8 +57,8 @@ class PerProcess(Generic[C]):
             return self._client
 
     def peek(self) -> C | None:
-        """Return the client if there is one."""
-        return self._client
+        """Return the client if this process has one."""
+        return self._client if self._pid == os.getpid() else None
 
 
 class PerLoop(Generic[C]):
@@ -72,8 +72,15 @@ class PerLoop(Generic[C]):
         loop = asyncio.get_running_loop()
         client = self._clients.get(loop)
         if client is None:
+            self._forget_closed_loops()
             client = self._clients[loop] = self._build()
         return client
+
+    def _forget_closed_loops(self) -> None:
+        """Let go of clients that can never be used again: their connections keep their loops alive."""
+        for reference in self._clients.keyrefs():
+            if (loop := reference()) is not None and loop.is_closed():
+                self._clients.pop(loop, None)
 
     def peek(self) -> C | None:
         """Return the client of the running loop if there is one."""

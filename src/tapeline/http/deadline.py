@@ -37,6 +37,10 @@ class Deadline:
         """Seconds to go; 0 once it has passed."""
         return max(0, self.at_ns - self.clock.now_ns()) / NS_PER_S
 
+    def timeout_s(self) -> float:
+        """Seconds to go, as the timeout of a socket, which 0 would make a non-blocking one."""
+        return max(self.left_s(), 1e-3)
+
 
 class DeadlineTransport(httpx2.HTTPTransport):
     """The transport of httpx2, for blocking calls, that minds the deadline of a request."""
@@ -95,8 +99,7 @@ def _bounded(timeout_s: float | None) -> float | None:
     deadline: Deadline | None = getattr(_current, "deadline", None)
     if deadline is None:
         return timeout_s
-    left_s = max(deadline.left_s(), 1e-3)  # 0 would make the socket non-blocking
-    return left_s if timeout_s is None else min(left_s, timeout_s)
+    return deadline.timeout_s() if timeout_s is None else min(deadline.timeout_s(), timeout_s)
 
 
 class _Backend(httpcore2.NetworkBackend):

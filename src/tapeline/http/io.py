@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextvars import copy_context
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -89,8 +90,9 @@ class BlockingIo:
         """
         if isinstance(self.clock, VirtualClock) or max_concurrency == 1 or len(jobs) < 2:
             return [await job() for job in jobs]
+        contexts = [copy_context() for _ in jobs]  # so that a span of the caller's is the parent there too
         with ThreadPoolExecutor(min(max_concurrency, len(jobs)), "tapeline") as pool:
-            return list(pool.map(lambda job: run_blocking(job()), jobs))
+            return list(pool.map(lambda context, job: context.run(_run_job, job), contexts, jobs))
 
 
 class _BlockingReceived:
@@ -114,12 +116,13 @@ class _BlockingReceived:
                 yield block
 
     def _decoded(self) -> Iterator[bytes]:
-        encoding = self.headers.get("content-encoding")
-        is_left_to_client = encoding is not None and encoding not in INFLATED
+        is_left_to_client = _is_left_to_client(self._response)
         blocks = self._response.iter_bytes() if is_left_to_client else self._response.iter_raw()
         if self._deadline is not None:
             blocks = self._in_time(blocks, self._deadline)
-        return chain.from_iterable(map(inflater(), blocks)) if encoding in INFLATED else blocks
+        if is_left_to_client or "content-encoding" not in self.headers:
+            return blocks
+        return chain.from_iterable(map(inflater(), blocks))
 
     @staticmethod
     def _in_time(blocks: Iterator[bytes], deadline: Deadline) -> Iterator[bytes]:
@@ -131,6 +134,10 @@ class _BlockingReceived:
 
     async def close(self) -> None:
         self._response.close()
+
+
+def _run_job(job: Job[T]) -> T:
+    return run_blocking(job())
 
 
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -176,15 +183,21 @@ class AsyncIo:
         await self.clock.asleep(delay_s)
 
     async def gather(self, jobs: Sequence[Job[T]], *, max_concurrency: int) -> list[T]:
-        """Run the jobs as tasks and return their results in order. If one fails, the others are cancelled."""
+        """Run the jobs as tasks and return their results in order.
+
+        If one fails, the others are cancelled, and its error is raised as it is.
+        """
         places = asyncio.Semaphore(max_concurrency)
 
         async def in_place(job: Job[T]) -> T:
             async with places:
                 return await job()
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(in_place(job)) for job in jobs]
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(in_place(job)) for job in jobs]
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
 
@@ -215,19 +228,25 @@ class _AsyncReceived:
                     yield block
 
     async def _decoded(self) -> AsyncGenerator[bytes, None]:
-        encoding = self.headers.get("content-encoding")
-        is_left_to_client = encoding is not None and encoding not in INFLATED
+        is_left_to_client = _is_left_to_client(self._response)
         blocks = self._response.aiter_bytes() if is_left_to_client else self._response.aiter_raw()
-        inflated = inflater() if encoding in INFLATED else None
-        async for block in blocks:
-            if inflated is None:
+        if is_left_to_client or "content-encoding" not in self.headers:
+            async for block in blocks:
                 yield block
-                continue
-            for piece in inflated(block):
+            return
+        inflate = inflater()
+        async for block in blocks:
+            for piece in inflate(block):
                 yield piece
 
     async def close(self) -> None:
         await self._response.aclose()
+
+
+def _is_left_to_client(response: httpx2.Response) -> bool:
+    """Whether the HTTP client unpacks the body: an encoding not known here, or an SDK has read it all."""
+    encoding = response.headers.get("content-encoding")
+    return response.is_stream_consumed or (encoding is not None and encoding not in INFLATED)
 
 
 def _until(deadline: Deadline | None) -> AbstractAsyncContextManager[Any]:

@@ -24,7 +24,6 @@ from tapeline.latency.pacing import (
     left_s,
 )
 
-
 REPLAY_EXTENSION = "tapeline_replay"
 """Of a response: whether it comes off a tape."""
 
