@@ -9,6 +9,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 from exchanges import BLOCKING, MOCK, QUESTION, TEXT, answer, both_faces, failure, said, stream_of
+from msgspec import structs
 from wires import FACES, GAP_S, HEAD_S, WIRES, Face, Server, plain, streamed, words
 
 from tapeline.clock import VirtualClock
@@ -43,7 +44,9 @@ def test_a_stream_is_a_hit_too(face: Face, clock: VirtualClock) -> None:
     (chunks, first), (again, second) = (face.stream(model, clock, QUESTION) for _ in range(2))
 
     assert len(server.requests) == 1
-    assert [replace(chunk, at_s=0.0) for chunk in chunks] == [replace(chunk, at_s=0.0) for chunk in again]
+    assert [structs.replace(chunk, at_s=0.0) for chunk in chunks] == [
+        structs.replace(chunk, at_s=0.0) for chunk in again
+    ]
     assert (second.is_cached, second.cost_usd, second.wire) == (True, Decimal(0), first.wire)
     assert second.timing == Timing(total_s=0.0, ttft_s=0.0, chunk_at_s=(0.0,) * 3)
 

@@ -16,7 +16,7 @@ import pytest
 from tapeline.clock import SystemClock, VirtualClock
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.http.deadline import Deadline
-from tapeline.http.io import AsyncIo, BlockingIo, Io, Received, iterate_blocking, run_blocking
+from tapeline.http.io import AsyncIo, BlockingIo, Io, Received, run_blocking
 from tapeline.types import HttpRequest
 
 # Without an event loop ------------------------------------------------------------------------------
@@ -35,16 +35,6 @@ async def suspending(log: list[str]) -> None:
         await asyncio.sleep(0)
     finally:
         log.append("closed")
-
-
-async def numbers(log: list[str], *, broken: bool = False) -> AsyncGenerator[int, None]:
-    try:
-        yield 1
-        yield await twice(1)
-        if broken:
-            raise LookupError("inside")
-    finally:
-        log.append(f"closed {await twice(1)}")
 
 
 def test_a_coroutine_that_never_suspends_is_a_function() -> None:
@@ -67,28 +57,6 @@ def test_one_that_suspends_is_a_mistake_of_ours() -> None:
         run_blocking(suspending(log))
 
     assert (log, raised.type) == (["closed"], RuntimeError)
-
-
-def test_an_async_generator_is_a_generator() -> None:
-    """Its cleanup, which may await, runs at the end, at a close and after an error."""
-    log: list[str] = []
-
-    assert list(iterate_blocking(numbers(log))) == [1, 2]
-    early = iterate_blocking(numbers(log))
-    assert next(early) == 1
-    early.close()
-    with pytest.raises(LookupError, match="inside"):
-        list(iterate_blocking(numbers(log, broken=True)))
-
-    assert log == ["closed 2"] * 3
-
-
-def test_a_generator_that_was_never_started_closes_quietly() -> None:
-    log: list[str] = []
-
-    iterate_blocking(numbers(log)).close()
-
-    assert log == []
 
 
 # Bodies -----------------------------------------------------------------------------------------------
@@ -133,7 +101,10 @@ class OneResponse:
 
 
 async def drained(received: Received) -> bytes:
-    return b"".join([block async for block in received.blocks()])
+    blocks = []
+    while (block := await received.next_block()) is not None:
+        blocks.append(block)
+    return b"".join(blocks)
 
 
 REQUEST = HttpRequest(method="POST", path="/", headers={}, body=b"{}")

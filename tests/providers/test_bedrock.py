@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError, EventStreamError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.media import Audio, Document, Image
@@ -976,7 +977,7 @@ def test_each_event_becomes_a_chunk_that_keeps_it() -> None:
 
     chunks = decoded(body)
 
-    assert [replace(chunk, raw=b"") for chunk in chunks] == [
+    assert [structs.replace(chunk, raw=b"") for chunk in chunks] == [
         Chunk(),
         Chunk(thinking="Hm"),
         Chunk(signature="s"),

@@ -99,7 +99,7 @@ def test_whom_a_call_goes_to(provider: str, url: str, name: str, server: tuple[s
     """The provider by the conventions' name; of the URL host and port, and nothing else."""
     address, port = server
 
-    assert call_attributes(provider, url, "m", False) == {
+    assert call_attributes(provider, url, "m") == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": name,
         "gen_ai.request.model": "m",
@@ -111,11 +111,10 @@ def test_whom_a_call_goes_to(provider: str, url: str, name: str, server: tuple[s
 @pytest.mark.parametrize(("provider", "url"), [("mock", "http://mock.invalid/v1"), ("acme", "")])
 def test_where_there_is_no_server_none_is_named(provider: str, url: str) -> None:
     """The mock answers in the process; a provider of a third party may not tell."""
-    assert call_attributes(provider, url, "m", True) == {
+    assert call_attributes(provider, url, "m") == {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": provider,
         "gen_ai.request.model": "m",
-        "tapeline.replay": True,
     }
 
 

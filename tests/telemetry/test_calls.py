@@ -52,8 +52,8 @@ BY_MODEL = CALL | {"gen_ai.response.model": "gpt-5.4-mini-2026"}
 LATEST = {"OTEL_SEMCONV_STABILITY_OPT_IN": "http,gen_ai_latest_experimental"}
 
 
-def opened(request: ChatRequest = REQUEST, **options: Any) -> CallRecord:
-    return call_span(request, provider="openai", base_url="https://openai.test/v1", **options)
+def opened(request: ChatRequest = REQUEST) -> CallRecord:
+    return call_span(request, provider="openai", base_url="https://openai.test/v1")
 
 
 def failure(code: ErrorCode = ErrorCode.RATE_LIMIT, **facts: Any) -> LLMError:
@@ -276,7 +276,8 @@ def test_an_answer_out_of_the_cache_is_no_usage(exported: Exported) -> None:
 
 
 def test_a_replay_says_so_everywhere(exported: Exported) -> None:
-    with opened(is_replay=True) as record:
+    with opened() as record:
+        record.replayed()
         record.finished(REPLY)
 
     measured = [attributes for points in exported.measured().values() for _, attributes in points]

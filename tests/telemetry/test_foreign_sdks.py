@@ -46,7 +46,7 @@ def test_a_sampler_knows_whom_is_called(exporting: Exporting) -> None:
     sampler = Keeping()
     exporting(sampler=sampler)
 
-    with call_span(REQUEST, provider="openai", base_url=URL, is_replay=True) as record:
+    with call_span(REQUEST, provider="openai", base_url=URL) as record:
         record.finished(REPLY)
 
     assert sampler.seen == {
@@ -55,7 +55,6 @@ def test_a_sampler_knows_whom_is_called(exporting: Exporting) -> None:
         "gen_ai.request.model": "gpt-5.4-mini",
         "server.address": "openai.test",
         "server.port": 443,
-        "tapeline.replay": True,
     }
 
 

@@ -64,9 +64,10 @@ class Core:
         """Return the deadline of a call that begins now."""
         return None if self.deadline_s is None else Deadline.after(self.deadline_s, clock)
 
-    def cache_key(self, question: Question) -> str:
-        """Return what the answer of the first target is kept under."""
-        return key_of(self.primary, self.primary.codec.encode_request(self.asked(question, self.primary)))
+    def cache_key(self, question: Question, target: Target | None = None) -> str:
+        """Return what the answer of a target, the first one if none is named, is kept under."""
+        target = target or self.primary
+        return key_of(target, target.codec.encode_request(self.asked(question, target)))
 
     def ordered(self, question: Question) -> Sequence[Target]:
         """Return the targets in the order in which to try them."""
@@ -93,7 +94,7 @@ class Core:
 
     def learn(self, target: Target, timing: Timing) -> None:
         """Let the route know how long a target took to answer, if it wants to."""
-        if isinstance(self.route, LearningRoute):
+        if self.route is not None and isinstance(self.route, LearningRoute):
             self.route.learn(target.name, timing)
 
     def placed(self, error: LLMError, target: Target, verb: str) -> LLMError:

@@ -7,9 +7,18 @@ asyncio. Both keep a call's deadline, and read no body beyond what a client can 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import copy_context
 from itertools import chain
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -28,7 +37,13 @@ T = TypeVar("T")
 
 
 class Received(Protocol):
-    """A response whose body is still to come. Header names are compared without case."""
+    """A response whose body is still to come, whole by `read` or block by block.
+
+    blocks: what is left of the body, once: to iterate over on the blocking face, `async for` on the other.
+    Header names are compared without case.
+    """
+
+    blocks: Any
 
     @property
     def status(self) -> int: ...
@@ -41,7 +56,7 @@ class Received(Protocol):
 
     async def read(self) -> bytes: ...
 
-    def blocks(self) -> AsyncGenerator[bytes, None]: ...
+    async def next_block(self) -> bytes | None: ...
 
     async def close(self) -> None: ...
 
@@ -102,6 +117,7 @@ class _BlockingReceived:
         self.status = response.status_code
         self.headers = response.headers
         self.is_replay: bool = response.extensions.get(REPLAY_EXTENSION, False)
+        self.blocks = self._blocks()
 
     async def read(self) -> bytes:
         body = BoundedBody()
@@ -110,14 +126,16 @@ class _BlockingReceived:
                 body.add(block)
         return body.whole()
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
+    async def next_block(self) -> bytes | None:
+        return next(self.blocks, None)
+
+    def _blocks(self) -> Generator[bytes, None, None]:
         with translated(in_stream=True):
-            for block in self._decoded():
-                yield block
+            yield from self._decoded()
 
     def _decoded(self) -> Iterator[bytes]:
         is_left_to_client = _is_left_to_client(self._response)
-        blocks = self._response.iter_bytes() if is_left_to_client else self._response.iter_raw()
+        blocks = self._response.iter_bytes() if is_left_to_client else iter(_raw(self._response))
         if self._deadline is not None:
             blocks = self._in_time(blocks, self._deadline)
         if is_left_to_client or "content-encoding" not in self.headers:
@@ -133,6 +151,7 @@ class _BlockingReceived:
                 raise TimeoutError("the deadline of the call has passed")
 
     async def close(self) -> None:
+        self.blocks.close()
         self._response.close()
 
 
@@ -148,18 +167,6 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
         return stop.value  # type: ignore[no-any-return]
     coroutine.close()
     raise RuntimeError("the blocking face awaited something that suspends")
-
-
-def iterate_blocking(generator: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-    """Iterate an async generator that never suspends; closing this closes that."""
-    try:
-        while True:
-            try:
-                yield run_blocking(generator.__anext__())
-            except StopAsyncIteration:
-                return
-    finally:
-        run_blocking(generator.aclose())
 
 
 # Asyncio ----------------------------------------------------------------------------------------------
@@ -208,39 +215,58 @@ class _AsyncReceived:
         self.status = response.status_code
         self.headers = response.headers
         self.is_replay: bool = response.extensions.get(REPLAY_EXTENSION, False)
+        self.blocks = self._blocks()
 
     async def read(self) -> bytes:
         body = BoundedBody()
         with translated():
-            async with _until(self._deadline), aclosing(self._decoded()) as blocks:
-                async for block in blocks:
-                    body.add(block)
+            async for block in self._decoded():
+                body.add(block)
         return body.whole()
 
-    async def blocks(self) -> AsyncGenerator[bytes, None]:
-        with translated(in_stream=True):
-            async with aclosing(self._decoded()) as blocks:
-                while True:
-                    async with _until(self._deadline):
-                        block = await anext(blocks, None)
-                    if block is None:
-                        return
-                    yield block
+    async def next_block(self) -> bytes | None:
+        return await anext(self.blocks, None)
 
-    async def _decoded(self) -> AsyncGenerator[bytes, None]:
-        is_left_to_client = _is_left_to_client(self._response)
-        blocks = self._response.aiter_bytes() if is_left_to_client else self._response.aiter_raw()
-        if is_left_to_client or "content-encoding" not in self.headers:
-            async for block in blocks:
+    async def _blocks(self) -> AsyncGenerator[bytes, None]:
+        with translated(in_stream=True):
+            async for block in self._decoded():
                 yield block
-            return
+
+    def _decoded(self) -> AsyncIterator[bytes]:
+        is_left_to_client = _is_left_to_client(self._response)
+        blocks: AsyncIterator[bytes] = (
+            self._response.aiter_bytes() if is_left_to_client else aiter(_raw(self._response))
+        )
+        if self._deadline is not None:
+            blocks = self._in_time(blocks, self._deadline)
+        if is_left_to_client or "content-encoding" not in self.headers:
+            return blocks
+        return self._inflated(blocks)
+
+    @staticmethod
+    async def _in_time(blocks: AsyncIterator[bytes], deadline: Deadline) -> AsyncIterator[bytes]:
+        while True:
+            async with asyncio.timeout(deadline.left_s()):
+                block = await anext(blocks, None)
+            if block is None:
+                return
+            yield block
+
+    @staticmethod
+    async def _inflated(blocks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         inflate = inflater()
         async for block in blocks:
             for piece in inflate(block):
                 yield piece
 
     async def close(self) -> None:
+        await self.blocks.aclose()
         await self._response.aclose()
+
+
+def _raw(response: httpx2.Response) -> Any:
+    """Return the stream of a body's bytes: `iter_raw` is this, and as much work again for each block."""
+    return response.stream
 
 
 def _is_left_to_client(response: httpx2.Response) -> bool:

@@ -40,21 +40,31 @@ class Assembler:
         self._content_at_s: list[float] = []
 
     def add(self, chunk: Chunk) -> None:
+        """Take in what a chunk brought. There is one per token, and most have a text and little else."""
         if chunk.raw:
             self._events.append(chunk.raw)
-        if chunk.has_content:
-            self._content_at_s.append(chunk.at_s)
-        self._add_thinking(chunk)
+        if chunk.thinking or chunk.signature or chunk.redacted or chunk.thinking_id:
+            self._add_thinking(chunk)
         if chunk.text:
-            self._growing("text").pieces.append(chunk.text)
+            if not self._parts or self._parts[-1].kind != "text":
+                self._parts.append(_GrowingPart("text"))
+            self._parts[-1].pieces.append(chunk.text)
+            self._content_at_s.append(chunk.at_s)
+        elif chunk.has_content:
+            self._content_at_s.append(chunk.at_s)
+        if chunk.refusal or chunk.tool_call_deltas:
+            self._add_refusal_and_calls(chunk)
+        self._id = chunk.id or self._id
+        self._model = chunk.model or self._model
+        if chunk.finish_reason or chunk.usage:
+            self._finish_reason = chunk.finish_reason or self._finish_reason
+            self._usage = chunk.usage or self._usage  # cumulative where repeated: the last one counts
+
+    def _add_refusal_and_calls(self, chunk: Chunk) -> None:
         if chunk.refusal:
             self._growing("refusal").pieces.append(chunk.refusal)
         for delta in chunk.tool_call_deltas:
             self._add_call(delta)
-        self._finish_reason = chunk.finish_reason or self._finish_reason
-        self._usage = chunk.usage or self._usage  # cumulative where repeated: the last one counts
-        self._id = chunk.id or self._id
-        self._model = chunk.model or self._model
 
     def _growing(self, kind: _Kind) -> _GrowingPart:
         if not self._parts or self._parts[-1].kind != kind:

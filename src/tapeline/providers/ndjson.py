@@ -22,8 +22,6 @@ class LineSplitter:
 
     def feed(self, block: bytes) -> list[bytes]:
         """Return the lines this block completes. Raises LLMError for a line over the limit."""
-        if not self._waiting_bytes and self._is_one_line(block):  # so it is with nearly every block
-            return [block[:-1]] if block.strip() else []
         if _LF not in block:
             self._keep(block)
             return []
@@ -35,14 +33,16 @@ class LineSplitter:
         self._keep(rest)
         return [line for line in lines if line.strip()]
 
+    def is_lone_line(self, block: bytes) -> bool:
+        """Whether a block is one line and no more, as nearly every one is: then there is nothing to split."""
+        size = len(block)
+        return block.find(_LF) == size - 1 and not self._waiting_bytes and 1 < size <= self._limit
+
     def finish(self) -> list[bytes]:
         """Return the last line if the body ended without its LF, as servers may."""
         line = b"".join(self._waiting)
         self._waiting.clear()
         return [line] if line.strip() else []
-
-    def _is_one_line(self, block: bytes) -> bool:
-        return block.endswith(b"\n") and block.find(_LF) == len(block) - 1 <= self._limit
 
     def _keep(self, block: bytes) -> None:
         self._waiting.append(block)

@@ -17,6 +17,8 @@ from threading import Thread
 from types import TracebackType
 from typing import Self
 
+from msgspec import structs
+
 from tapeline.client import ProviderModel
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.anthropic import AnthropicCodec
@@ -166,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self, codec: Codec, request: ChatRequest, name: str) -> None:
         with self._model.answer_stream(request) as stream:
             first = list(islice(stream, 1))  # an error before it still gets its own status
-            chunks = (replace(chunk, model=name) for chunk in chain(first, stream))
+            chunks = (structs.replace(chunk, model=name) for chunk in chain(first, stream))
             self.send_response(200)
             self.send_header("content-type", codec.stream_media_type)
             self.send_header("transfer-encoding", "chunked")

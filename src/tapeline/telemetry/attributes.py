@@ -21,13 +21,12 @@ IN_PROCESS = "mock"
 
 
 @lru_cache(maxsize=256)  # most programs talk to a few models: these are built once, not once per call
-def call_attributes(provider: str, base_url: str, model: str, is_replay: bool) -> Mapping[str, Any]:
+def call_attributes(provider: str, base_url: str, model: str) -> Mapping[str, Any]:
     """Return what every signal of a call says, and a sampler may decide by. Shared: do not change it."""
     facts = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": PROVIDER_NAMES.get(provider, provider),
         "gen_ai.request.model": model,
-        "tapeline.replay": is_replay or None,
     }
     if provider != IN_PROCESS:
         facts |= _server(base_url or DEFAULT_URLS.get(provider, ""))

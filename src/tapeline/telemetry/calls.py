@@ -31,13 +31,12 @@ LONG_WAIT_S = 1.0
 """A longer wait in the rate limiter is worth a line in the log."""
 
 
-def call_span(request: ChatRequest, *, provider: str, base_url: str, is_replay: bool = False) -> CallRecord:
+def call_span(request: ChatRequest, *, provider: str, base_url: str) -> CallRecord:
     """Return the record of one call, a context manager: its span is open inside.
 
     provider: our own name for it. base_url: what of it is not host and port is dropped.
-    is_replay: marks every signal, so that recorded answers can be kept out of dashboards.
     """
-    return CallRecord(request, provider, base_url, is_replay)
+    return CallRecord(request, provider, base_url)
 
 
 class CallRecord:
@@ -47,11 +46,10 @@ class CallRecord:
     wants_chunks: whether to call `chunk`. All durations are seconds.
     """
 
-    def __init__(self, request: ChatRequest, provider: str, base_url: str, is_replay: bool) -> None:
+    def __init__(self, request: ChatRequest, provider: str, base_url: str) -> None:
         self._request = request
         self._provider = provider
         self._base_url = base_url
-        self._is_replay = is_replay
         self._span: Span = INVALID_SPAN
         self._is_open = False
         self._is_cached = False
@@ -77,9 +75,7 @@ class CallRecord:
     @harmless
     def _start(self) -> None:
         self._signals = signals()
-        self._attributes = call_attributes(
-            self._provider, self._base_url, self._request.model, self._is_replay
-        )
+        self._attributes = call_attributes(self._provider, self._base_url, self._request.model)
         self._is_open = True
         self.wants_chunks = self._signals.opt_ins.wants_chunks
         self._count_active(+1)
@@ -139,6 +135,13 @@ class CallRecord:
         if self._is_open:
             self._is_cached = True
             self._span.set_attribute("tapeline.cache.hit", True)
+
+    @harmless
+    def replayed(self) -> None:
+        """The answer comes off a tape: marks every signal, so that it can be kept out of dashboards."""
+        if self._is_open:
+            self._attributes = {**self._attributes, "tapeline.replay": True}
+            self._span.set_attribute("tapeline.replay", True)
 
     @harmless
     def rerouted(self, *, target: str, error: LLMError) -> None:

@@ -18,6 +18,8 @@ from tapeline.types import Chunk, Json, Thinking, ToolCallDelta, assistant
 LINE_SEPARATORS = "\u2028\u2029\x85"
 """Escaped in the lines we write: Ollama's own client splits at them, inside strings too."""
 
+_NO_MESSAGE = wire.Message()
+
 # Reading ------------------------------------------------------------------------------------------
 
 
@@ -33,6 +35,9 @@ class OllamaStreamDecoder:
         self._has_ended = False
 
     def feed(self, block: bytes) -> list[Chunk]:
+        if self._lines.is_lone_line(block):
+            self._delivery.raise_held()
+            return [self._decode(block[:-1])] if not block.isspace() else []
         return self._delivery.collect(self._decode, self._lines.feed(block))
 
     def finish(self) -> list[Chunk]:
@@ -54,24 +59,25 @@ class OllamaStreamDecoder:
         self._has_lines = True
         if answer.error is not None:
             raise error_inside_success(answer.error)
-        chunk = Chunk(model=answer.model, raw=line)
-        if answer.message is not None:
-            self._add_message(chunk, answer.message)
+        message = answer.message or _NO_MESSAGE
+        chunk = Chunk(
+            text=message.content or "", thinking=message.thinking or "", model=answer.model, raw=line
+        )
+        if message.tool_calls:
+            self._add_calls(chunk, message)
+        if not self._has_content:
+            self._has_content = chunk.has_content
         if answer.done:
             self._end(chunk, answer)
         return chunk
 
-    def _add_message(self, chunk: Chunk, message: wire.Message) -> None:
-        chunk.text = message.content or ""
-        chunk.thinking = message.thinking or ""
-        if message.tool_calls:
-            calls = calls_of(message, first_call=self._calls)
-            chunk.tool_call_deltas = tuple(
-                ToolCallDelta(index=number, id=call.id, name=call.name, arguments=call.raw_arguments)
-                for number, call in enumerate(calls, self._calls)
-            )
-            self._calls += len(chunk.tool_call_deltas)
-        self._has_content = self._has_content or chunk.has_content
+    def _add_calls(self, chunk: Chunk, message: wire.Message) -> None:
+        calls = calls_of(message, first_call=self._calls)
+        chunk.tool_call_deltas = tuple(
+            ToolCallDelta(index=number, id=call.id, name=call.name, arguments=call.raw_arguments)
+            for number, call in enumerate(calls, self._calls)
+        )
+        self._calls += len(chunk.tool_call_deltas)
 
     def _end(self, chunk: Chunk, answer: wire.Answer) -> None:
         if answer.done_reason in LOADED and not self._has_content:
