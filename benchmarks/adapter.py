@@ -28,6 +28,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "VirtualClock": ("tapeline.clock",),
     "bearer": ("tapeline.http.carriers",),
     "bundled_scenarios": ("tapeline.scenarios.loading",),
+    "call_span": ("tapeline.telemetry",),
     "chat_model": ("tapeline.client",),
     "load": ("tapeline.cassettes.fileformat",),
     "load_scenarios": ("tapeline.scenarios.loading",),

@@ -1,4 +1,4 @@
-"""Every test starts on a machine that holds no key and no settings."""
+"""Every test starts on a machine that holds no key and no settings, and sees the same examples."""
 
 from __future__ import annotations
 
@@ -7,6 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# The same examples in every run, however slow the machine: a failure must come from a change.
+settings.register_profile(
+    "same everywhere",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("same everywhere")
 
 PERSONAL = re.compile(r".*_API_KEY|.*_PROXY|(AWS|OLLAMA|OPENAI|ANTHROPIC|OTEL)_.*", re.IGNORECASE)
 

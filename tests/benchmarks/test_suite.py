@@ -21,7 +21,7 @@ pytest.importorskip("asv_runner", reason="the benchmarks need the extra `asv`")
 ROOT = Path(__file__).parents[2]
 SUITE = ROOT / "benchmarks"
 PREFIXES = re.compile(r"(time|timeraw|track|mem|peakmem|opcodes|ratio)_")
-PROVIDERS = ("openai", "anthropic", "bedrock", "ollama")
+PROVIDERS = ("openai", "openai-responses", "anthropic", "bedrock", "ollama")
 
 DISCOVER = "import sys; from asv_runner.discovery import list_benchmarks as run; run(sys.argv[1], sys.stdout)"
 
