@@ -31,7 +31,7 @@ def test_a_model_that_answers_is_healthy(run: Run, server: str) -> None:
 
     head, row = ended.out.splitlines()
     assert ended.code == 0
-    assert head.split() == ["model", "reachable", "key", "model", "latency"]
+    assert head.split() == ["model", "reachable", "key", "exists", "latency"]
     assert row.split()[:4] == ["openai:m", "yes", "yes", "yes"]
 
 

@@ -73,11 +73,11 @@ def _print(found: dict[str, Health]) -> None:
     from tapeline.cli.terminal import printable
 
     width = max(map(len, found)) + 2
-    typer.echo(f"{'model':{width}}{'reachable':11}{'key':6}{'model':7}latency")
+    typer.echo(f"{'model':{width}}{'reachable':11}{'key':6}{'exists':8}latency")
     for name, health in found.items():
         facts = (health.is_reachable, health.is_authenticated, health.has_model)
-        reachable, key, model = (VERDICTS[fact] for fact in facts)
+        reachable, key, exists = (VERDICTS[fact] for fact in facts)
         latency = "-" if health.latency_s is None else f"{health.latency_s * 1000:.0f} ms"
-        typer.echo(printable(f"{name:{width}}{reachable:11}{key:6}{model:7}{latency}"))
+        typer.echo(printable(f"{name:{width}}{reachable:11}{key:6}{exists:8}{latency}"))
         if health.detail:
             typer.echo(printable(f"  {health.detail}"))
