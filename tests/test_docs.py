@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tapeline import registry
 from tapeline.scenarios import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,7 @@ def blocks(language: str) -> list[pytest.param]:
 def test_python_prints_what_the_page_says(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A comment at the start of a line is the output of what stands above it."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(registry, "_PROVIDERS", dict(registry._PROVIDERS))  # pages may add to it
     printed = io.StringIO()
 
     with contextlib.redirect_stdout(printed):
