@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,13 @@ def test_a_contract_is_recorded_once_and_replayed(inner: Inner) -> None:
     assert (asked, len(recorded)) == (2, 2)
     assert {item.response.meta["upstream"] for item in recorded} == {"a server of the test"}
     inner.run(server.url).assert_outcomes(passed=3)
+
+
+def test_answers_that_break_the_contract_are_not_kept(inner: Inner) -> None:
+    with LocalServer(lambda asked: replace(echo(asked), blocks=[b"{}"])) as server:
+        inner.run(server.url, "--record-mode=new_episodes").assert_outcomes(failed=3)
+
+    assert not inner.cassette.exists()
 
 
 def test_without_a_cassette_it_says_how_to_record_one(inner: Inner) -> None:

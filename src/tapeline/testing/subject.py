@@ -86,10 +86,12 @@ class Subject:
         self._models: list[ProviderModel] = []
         self._player: Tape | None = None
         if is_recording:
+            failed = request.session.testsfailed
             with self._recorder() as tape:
                 yield
                 self._close()
-            save_tape(tape, self._cassette_path)
+            if request.session.testsfailed == failed:
+                save_tape(tape, self._cassette_path)
         else:
             self._player = None if self.cassette is None else player(self._cassette_path, self.clock)
             yield
