@@ -17,16 +17,16 @@ class Delivery:
     """Lets the chunks before an error go first: the error is raised by the next call.
 
     Without it a block that holds "Hello" and then an error would lose the "Hello", and what a caller
-    gets would depend on how the network happened to cut the body.
+    gets would depend on how the network happened to cut the body. held: the error that waits, if one does.
     """
 
     def __init__(self) -> None:
-        self._error: LLMError | None = None
+        self.held: LLMError | None = None
 
     def collect(self, decode: Callable[[E], Chunk | None], events: Iterable[E]) -> list[Chunk]:
         """Return the chunks of `events`, up to the first that cannot be decoded."""
-        if self._error is not None:
-            raise self._error
+        if self.held is not None:
+            raise self.held
         chunks: list[Chunk] = []
         try:
             for event in events:
@@ -35,12 +35,12 @@ class Delivery:
         except LLMError as error:
             if not chunks:
                 raise
-            self._error = error
+            self.held = error
         return chunks
 
     def raise_held(self) -> None:
-        if self._error is not None:
-            raise self._error
+        if self.held is not None:
+            raise self.held
 
 
 def decode_tail(decode: Callable[[E], Chunk | None], events: Iterable[E]) -> list[Chunk]:

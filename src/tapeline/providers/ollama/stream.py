@@ -35,9 +35,8 @@ class OllamaStreamDecoder:
         self._has_ended = False
 
     def feed(self, block: bytes) -> list[Chunk]:
-        if self._lines.is_lone_line(block):
-            self._delivery.raise_held()
-            return [self._decode(block[:-1])] if not block.isspace() else []
+        if self._lines.is_lone_line(block) and self._delivery.held is None:
+            return [] if block.isspace() else [self._decode(block[:-1])]
         return self._delivery.collect(self._decode, self._lines.feed(block))
 
     def finish(self) -> list[Chunk]:
