@@ -9,6 +9,7 @@ import pytest
 
 import tapeline
 from tapeline import registry
+from tapeline.client import chat_model
 from tapeline.clock import Clock, VirtualClock
 from tapeline.config import Settings, load_settings
 from tapeline.errors import ConfigError, ErrorCode
@@ -112,3 +113,9 @@ def test_an_unknown_provider_is_answered_with_the_known_ones(name: str, hint: st
         tapeline.chat_model(f"{name}:m")
 
     assert raised.value.code is ErrorCode.UNSUPPORTED_PROVIDER
+
+
+@pytest.mark.parametrize("name", ["bedrock:m", "ollama:m"])
+def test_a_client_that_would_not_be_used_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=r"takes no client=: .*; http_client= takes an httpx2 client"):
+        chat_model(name, client=object())

@@ -77,6 +77,7 @@ def _over_sdk(codec: Codec, carry: Callable[..., Carrier], settings: Settings, c
 def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.bedrock import BedrockCodec
 
+    _refuse_client(clients, "bedrock", "credentials, region and endpoint are found as boto3 finds them")
     carrier = vendors.bedrock_carrier(
         api_key=settings.key,
         base_url=settings.base_url,
@@ -90,6 +91,7 @@ def _bedrock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
 def _ollama(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     from tapeline.providers.ollama import OllamaCodec
 
+    _refuse_client(clients, "ollama", "pass base_url= and api_key= instead")
     carrier = vendors.ollama_carrier(
         api_key=settings.key,
         base_url=settings.base_url or "http://127.0.0.1:11434",
@@ -99,6 +101,12 @@ def _ollama(settings: Settings, clients: Clients, clock: Clock) -> Provider:
     # A server of your own that is too slow is still at work, and would queue the same work once more.
     retry = RetryPolicy(codes=RETRYABLE - {ErrorCode.TIMEOUT})
     return Provider(codec=OllamaCodec(), carrier=carrier, retry=retry)
+
+
+def _refuse_client(clients: Clients, provider: str, advice: str) -> None:
+    """Say that a client the caller built would not be used: its settings must not be lost in silence."""
+    if clients.client is not None:
+        raise ConfigError(f"{provider} takes no client=: {advice}; http_client= takes an httpx2 client")
 
 
 def _mock(settings: Settings, clients: Clients, clock: Clock) -> Provider:
