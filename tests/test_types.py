@@ -204,3 +204,11 @@ def test_the_protocols_are_met_by_shape() -> None:
     assert isinstance(Parrot(), ChatModel)
     assert isinstance(tapeline.LLM("mock:m"), LLM)
     assert not isinstance(Parrot(), LLM)
+
+
+def test_what_was_sent_can_be_read_though_some_of_it_is_no_text() -> None:
+    """A field that no codec reads may hold anything."""
+    plain = Reply(message=assistant(), finish_reason=None, wire=b'{"x": "\xff"}')
+    streamed = Reply(message=assistant(), finish_reason=None, wire=(b'{"x": "\xff"}', b"{}"))
+
+    assert (plain.raw, streamed.raw) == ({"x": "\ufffd"}, [{"x": "\ufffd"}, {}])

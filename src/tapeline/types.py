@@ -331,10 +331,17 @@ class Reply:
 
     @property
     def raw(self) -> Json:
-        """Everything the provider sent: the JSON body, or the list of JSON events of a stream."""
+        """Everything the provider sent: the JSON body, or the list of JSON events of a stream.
+
+        Bytes that are no UTF-8, which a field nobody reads may hold, come as U+FFFD.
+        """
         if isinstance(self.wire, bytes):
-            return json.loads(self.wire) if self.wire else None
-        return [json.loads(event) for event in self.wire]
+            return _json_of(self.wire) if self.wire else None
+        return [_json_of(event) for event in self.wire]
+
+
+def _json_of(data: bytes) -> Json:
+    return json.loads(data.decode("utf-8", "replace"))
 
 
 # What a model can do ----------------------------------------------------------------------------

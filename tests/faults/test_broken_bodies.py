@@ -175,6 +175,7 @@ ERROR_BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
     "numbers for words": (b'{"error": {"message": 1, "type": 2, "code": 3}, "message": 4}', {}),
     "bottomless": (b'{"error":' * 10_000, {}),
     "bad UTF-8": (b'{"error": {"message": "\xff"}}', {}),
+    "not compressed": (b"sorry", GZIP),
     "compressed, cut short": (gzip.compress(b"<p>sorry")[:-6], GZIP),
 }
 

@@ -7,6 +7,7 @@ where a timeout is the point.
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Callable
 from threading import Event
@@ -277,19 +278,26 @@ def test_a_stream_left_early_gives_its_connection_up() -> None:
     assert (text, server.connections) == (TEXT, 2)
 
 
-def test_a_model_outlives_its_event_loop() -> None:
-    """Connections belong to a loop; a second asyncio.run opens its own, with the same model."""
+@pytest.mark.parametrize("is_closed", [True, False], ids=["closed", "left open"])
+def test_a_model_outlives_its_event_loop(is_closed: bool) -> None:
+    """Connections belong to a loop, and end with it; a second asyncio.run opens its own."""
     with RawServer([answer()]) as server:
-        model = tapeline.chat_model(OLLAMA.name, base_url=server.url, max_retries=0)
-
-        async def ask() -> str:
-            text = (await model.agenerate(QUESTION)).text
-            await model.aclose()
-            return text
-
-        texts = [asyncio.run(ask()) for _ in range(2)]
+        texts = texts_of_two_loops(server.url, is_closed=is_closed)
+        gc.collect()  # an open socket would be a ResourceWarning, which fails the test
 
     assert (texts, server.connections) == ([TEXT, TEXT], 2)
+
+
+def texts_of_two_loops(url: str, *, is_closed: bool) -> list[str]:
+    model = tapeline.chat_model(OLLAMA.name, base_url=url, max_retries=0)
+
+    async def ask() -> str:
+        text = (await model.agenerate(QUESTION)).text
+        if is_closed:
+            await model.aclose()
+        return text
+
+    return [asyncio.run(ask()) for _ in range(2)]
 
 
 @pytest.mark.parametrize("script", [[hang], [BEGUN, hang]], ids=["before the head", "in a stream"])

@@ -164,3 +164,19 @@ def test_the_short_way_takes_nothing_but_one_event_of_its_kind(block: bytes, dat
         assert decoder.feed(block) == [Event("a", data)]
     decoder.feed(b"data: half")
     assert decoder.lone_data(block, b"event: a\ndata: ") is None
+
+
+def test_an_event_in_many_blocks_is_joined_once() -> None:
+    """Each block holds a whole line: what waits must not be copied again for each of them."""
+    joined: list[int] = []
+
+    class Counting(SSEDecoder):
+        def _events(self, frames: list[bytes]) -> list[Event]:
+            joined.append(sum(map(len, frames)))
+            return super()._events(frames)
+
+    decoder = Counting()
+    events = [event for _ in range(1000) for event in decoder.feed(b"data: x\n")] + decoder.feed(b"\n")
+
+    assert [event.data for event in events] == [b"\n".join([b"x"] * 1000)]
+    assert len(joined) == 1

@@ -50,6 +50,8 @@ def _bedrock(url: str) -> Any:
     )
 
 
+JSON = {"content-type": "application/json"}
+
 # The vendors' clients: (URL, prompt) -> (text, why it ended) ---------------------------------------------
 
 Answer = tuple[str, str | None]
@@ -284,7 +286,7 @@ GARBAGE = {
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
 def test_garbage_is_a_bad_request(url: str, path: str, body: bytes) -> None:
-    response = httpx2.post(url + path, content=body)
+    response = httpx2.post(url + path, content=body, headers=JSON)
 
     assert response.status_code == 400
     assert "provider's answer" not in response.text  # the client is at fault, and is told so
@@ -310,6 +312,7 @@ def test_the_gateway_tells_that_it_is_up_and_has_no_pages(url: str) -> None:
 def test_a_body_of_no_honest_size_is_not_read(url: str, announced: str, expected: int) -> None:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
     connection.putrequest("POST", "/v1/chat/completions")
+    connection.putheader("content-type", "application/json")
     connection.putheader("content-length", announced)
     connection.endheaders()
 
@@ -321,7 +324,41 @@ def test_a_body_of_no_honest_size_is_not_read(url: str, announced: str, expected
 
 
 def test_a_body_in_chunks_is_refused(url: str) -> None:
-    assert httpx2.post(f"{url}/v1/chat/completions", content=iter([b"{}"])).status_code == 411
+    response = httpx2.post(f"{url}/v1/chat/completions", content=iter([b"{}"]), headers=JSON)
+
+    assert response.status_code == 411
+
+
+FOREIGN: dict[str, tuple[dict[str, str], int]] = {
+    "a name that leads here": ({"host": "evil.example"}, 403),
+    "a name that begins like this machine's": ({"host": "127.0.0.1.evil.example"}, 403),
+    "a form": ({"content-type": "text/plain"}, 415),
+    "two sizes": ({"transfer-encoding": "chunked", "content-length": "2"}, 400),
+}
+
+
+@pytest.mark.parametrize(("headers", "status"), FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_page_in_a_browser_cannot_reach_it(headers: dict[str, str], status: int, url: str) -> None:
+    """Nor who smuggles; and no answer says that another origin may read it."""
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection.putrequest("POST", "/v1/chat/completions", skip_host=True)
+    sent = {"host": "localhost", "content-length": "2", "origin": "https://evil.example"} | JSON | headers
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    connection.endheaders(b"{}")
+
+    response = connection.getresponse()
+    allowed = [name for name, _ in response.getheaders() if name.lower().startswith("access-control")]
+    connection.close()
+
+    assert (response.status, allowed) == (status, [])
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:80", "127.0.0.1:8080", "[::1]:8080"])
+def test_the_names_of_this_machine_are_known(host: str, url: str) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+
+    assert httpx2.post(f"{url}/v1/chat/completions", json=body, headers={"host": host}).status_code == 200
 
 
 def test_only_this_machine_can_reach_it(url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tapeline.config import Settings
 from tapeline.errors import ConfigError
-from tapeline.media import Audio, Document, Image
+from tapeline.policies.routing import needed_media
 from tapeline.types import Capabilities, ChatRequest, ToolChoice
 
 OPTIONS = frozenset(
@@ -99,11 +99,9 @@ def _kind(choice: ToolChoice) -> str:
 
 
 def _check_media(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
-    taken = {Image: capabilities.images, Document: capabilities.documents, Audio: capabilities.audio}
-    for message in request.messages:
-        for part in message.content:
-            if not taken.get(type(part), True):
-                raise ConfigError(f"{model} takes no {type(part).__name__.lower()}")
+    refused = [need for need in sorted(needed_media(request)) if not getattr(capabilities, need)]
+    if refused:
+        raise ConfigError(f"{model} takes no {' and no '.join(refused)}")
 
 
 def fitted(request: ChatRequest, capabilities: Capabilities) -> ChatRequest:

@@ -67,7 +67,7 @@ class HttpxCarrier:
             self._asyncio = PerLoop(lambda: checked(http_client, httpx2.AsyncClient, "http_client"))
         else:
             self._blocking = PerProcess(lambda: blocking_client(transport))
-            self._asyncio = PerLoop(lambda: async_client(transport))
+            self._asyncio = PerLoop(lambda: async_client(transport), httpx2.AsyncClient.aclose)
 
     def send(
         self, request: HttpRequest, *, is_stream: bool, deadline: Deadline | None = None

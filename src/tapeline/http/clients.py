@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Generic, TypeAlias, TypeVar
 from urllib.request import getproxies
 from weakref import WeakKeyDictionary
 
@@ -24,6 +25,8 @@ LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keep
 
 C = TypeVar("C")
 """A client: an httpx2 one, or a vendor's around it."""
+
+Close: TypeAlias = Callable[[C], Coroutine[Any, Any, None]]
 
 
 def blocking_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
@@ -62,11 +65,19 @@ class PerProcess(Generic[C]):
 
 
 class PerLoop(Generic[C]):
-    """Builds a client when it is first needed on an event loop."""
+    """Builds a client when it is first needed on an event loop, and closes it with the loop.
 
-    def __init__(self, build: Callable[[], C]) -> None:
+    close: None where the client is the caller's. `asyncio.run` closes every generator that was left open on
+    its loop; so there is one that closes the client. Loops that are merely closed leave it to the collector.
+    """
+
+    def __init__(self, build: Callable[[], C], close: Close[C] | None = None) -> None:
         self._build = build
+        self._close = close
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, C] = WeakKeyDictionary()
+        self._keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = (
+            WeakKeyDictionary()
+        )
 
     def get(self) -> C:
         loop = asyncio.get_running_loop()
@@ -74,13 +85,28 @@ class PerLoop(Generic[C]):
         if client is None:
             self._forget_closed_loops()
             client = self._clients[loop] = self._build()
+            if self._close is not None:
+                self._keep(loop, self._until_closed(client, self._close))
         return client
+
+    def _keep(self, loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
+        self._keepers[loop] = keeper
+        with suppress(StopIteration):
+            keeper.__anext__().send(None)  # to its yield; it does not suspend before
+
+    async def _until_closed(self, client: C, close: Close[C]) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            self._clients.pop(asyncio.get_running_loop(), None)
+            await close(client)
 
     def _forget_closed_loops(self) -> None:
         """Let go of clients that can never be used again: their connections keep their loops alive."""
         for reference in self._clients.keyrefs():
             if (loop := reference()) is not None and loop.is_closed():
                 self._clients.pop(loop, None)
+                self._keepers.pop(loop, None)
 
     def peek(self) -> C | None:
         """Return the client of the running loop if there is one."""

@@ -202,13 +202,17 @@ class ChainedRoute:
 
 def needed(request: ChatRequest) -> set[str]:
     """Return the capabilities a target must have, by their names in `Capabilities`."""
-    parts = (part for message in request.messages for part in message.content)
-    needs = {need for part in parts for need in _media(part)}
+    needs = needed_media(request)
     if request.tools:
         needs.add("tools")
     if request.reasoning_effort not in (None, "none"):
         needs.add("thinking")
     return needs
+
+
+def needed_media(request: ChatRequest) -> set[str]:
+    """Return images, documents and audio as far as the messages hold them, results of tools included."""
+    return {need for message in request.messages for part in message.content for need in _media(part)}
 
 
 def _media(part: Part) -> set[str]:

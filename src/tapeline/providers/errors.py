@@ -97,6 +97,27 @@ CODE_OF_STATUS: Mapping[int, ErrorCode] = {
 }
 
 
+STATUS_OF_CODE: Mapping[ErrorCode, int] = {
+    ErrorCode.AUTHENTICATION_ERROR: 401,
+    ErrorCode.AUTHORIZATION_ERROR: 403,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.MODEL_NOT_AVAILABLE: 404,
+    ErrorCode.REQUEST_TOO_LARGE: 413,
+    ErrorCode.RATE_LIMIT: 429,
+    ErrorCode.QUOTA_EXCEEDED: 429,
+    ErrorCode.INTERNAL_ERROR: 500,
+    ErrorCode.NETWORK_ERROR: 502,
+    ErrorCode.OVERLOADED: 503,
+    ErrorCode.TIMEOUT: 504,
+}
+"""The way back: what a server of ours answers with. Every other code is the client's fault, a 400."""
+
+
+def status_of_code(code: ErrorCode) -> int:
+    """Return the HTTP status that goes with an error."""
+    return STATUS_OF_CODE.get(code, 400)
+
+
 def code_of_status(status: int) -> ErrorCode:
     """Return the code of an HTTP status, where the body does not say it better."""
     if status in CODE_OF_STATUS:

@@ -24,27 +24,13 @@ from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
+from tapeline.providers.errors import status_of_code
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
 from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.types import ChatRequest, HttpRequest
 
 BODY_BYTES_LIMIT = 64 * 1024 * 1024
-
-STATUS_OF_CODE = {
-    ErrorCode.AUTHENTICATION_ERROR: 401,
-    ErrorCode.AUTHORIZATION_ERROR: 403,
-    ErrorCode.NOT_FOUND: 404,
-    ErrorCode.MODEL_NOT_AVAILABLE: 404,
-    ErrorCode.REQUEST_TOO_LARGE: 413,
-    ErrorCode.RATE_LIMIT: 429,
-    ErrorCode.QUOTA_EXCEEDED: 429,
-    ErrorCode.OVERLOADED: 503,
-    ErrorCode.TIMEOUT: 504,
-    ErrorCode.NETWORK_ERROR: 502,
-    ErrorCode.INTERNAL_ERROR: 500,
-}
-"""What a client of the gateway sees; every other code is a 400."""
 
 
 def codec_for(path: str) -> Codec | None:
@@ -59,6 +45,11 @@ def codec_for(path: str) -> Codec | None:
     if path.endswith(("/converse", "/converse-stream")):
         return BedrockCodec()
     return OllamaCodec() if path.endswith("/api/chat") else None
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a Host header names this machine, with or without a port."""
+    return re.fullmatch(r"(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?", host) is not None
 
 
 class Gateway:
@@ -117,19 +108,37 @@ class _Handler(BaseHTTPRequestHandler):
             super().handle()
 
     def do_POST(self) -> None:
-        size = self._body_bytes()
-        if size is None or size > BODY_BYTES_LIMIT:
-            self.send_error(411 if size is None else 413)  # also closes: the body stays unread
-            return
-        body, codec = self.rfile.read(size), codec_for(self.path)
+        # `send_error` also closes the connection: the body stays unread.
+        codec = codec_for(self.path)
         if codec is None:
             self.send_error(404)
             return
+        if (status := self._refusal()) is not None:
+            self.send_error(status)
+            return
+        body = self.rfile.read(self._body_bytes() or 0)
         try:
             http = HttpRequest(method="POST", path=self.path, headers={}, body=body)
             self._answer(codec, self._decoded(codec, http))
         except LLMError as error:
             self._send_error(codec, error)
+
+    def _refusal(self) -> int | None:
+        """Return the status to refuse a request with, by its head alone, or None.
+
+        A page in a browser must not reach the model: a foreign name that leads to this machine is another
+        Host, and a form is another content type. No answer carries a CORS header.
+        """
+        if not _is_loopback(self.headers.get("host", "")):
+            return 403
+        if "transfer-encoding" in self.headers and "content-length" in self.headers:
+            return 400  # which of the two holds is where smuggled requests hide
+        if self.headers.get_content_type() != "application/json":
+            return 415
+        size = self._body_bytes()
+        if size is None:
+            return 411
+        return 413 if size > BODY_BYTES_LIMIT else None
 
     def _body_bytes(self) -> int | None:
         """Return the announced size of the body; None for none, as of chunked bodies, which no SDK sends."""
@@ -199,6 +208,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _send_error(self, codec: Codec, error: LLMError) -> None:
-        status = STATUS_OF_CODE.get(error.code, 400)
+        status = status_of_code(error.code)
         headers = {"x_amzn_errortype": codec.error_type(error)} if isinstance(codec, BedrockCodec) else {}
         self._send(status, "application/json", codec.encode_error(error), **headers)

@@ -18,7 +18,7 @@ from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import DueBlock, IncomingRequest, ScheduledResponse
 from tapeline.providers.assembly import chunks_of
 from tapeline.providers.codec import Codec
-from tapeline.server.gateway import STATUS_OF_CODE
+from tapeline.providers.errors import status_of_code
 from tapeline.types import ChatRequest, Chunk, HttpRequest, Reply, Text, Usage, assistant
 
 T = TypeVar("T")
@@ -206,4 +206,4 @@ def failure(
 ) -> ScheduledResponse:
     """Return the response with which this provider says an LLMError. status: another than is usual."""
     body = codec.encode_error(error)
-    return plain(body, status=status or STATUS_OF_CODE.get(error.code, 400), headers=headers)
+    return plain(body, status=status or status_of_code(error.code), headers=headers)

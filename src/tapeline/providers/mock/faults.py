@@ -11,24 +11,18 @@ from dataclasses import dataclass, field
 
 from tapeline.errors import ConfigError, ErrorCode, LLMError
 from tapeline.latency.pacing import DueBlock, ScheduledResponse
+from tapeline.providers.errors import STATUS_OF_CODE, status_of_code
 from tapeline.providers.mock.chance import Chance
 from tapeline.providers.mock.codec import MockCodec
 
-STATUS_OF_CODE: Mapping[ErrorCode, int] = {
-    ErrorCode.INVALID_REQUEST: 400,
-    ErrorCode.CONTEXT_LENGTH_EXCEEDED: 400,
-    ErrorCode.CONTENT_FILTERED: 400,
-    ErrorCode.AUTHENTICATION_ERROR: 401,
-    ErrorCode.AUTHORIZATION_ERROR: 403,
-    ErrorCode.NOT_FOUND: 404,
-    ErrorCode.MODEL_NOT_AVAILABLE: 404,
-    ErrorCode.TIMEOUT: 408,
-    ErrorCode.REQUEST_TOO_LARGE: 413,
-    ErrorCode.RATE_LIMIT: 429,
-    ErrorCode.QUOTA_EXCEEDED: 429,
-    ErrorCode.INTERNAL_ERROR: 500,
-    ErrorCode.OVERLOADED: 503,
-}
+SAID_BY_STATUS = frozenset(
+    {
+        *STATUS_OF_CODE.keys() - {ErrorCode.NETWORK_ERROR},
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.CONTEXT_LENGTH_EXCEEDED,
+        ErrorCode.CONTENT_FILTERED,
+    }
+)
 
 BODY_OF_CODE: Mapping[ErrorCode, bytes] = {
     ErrorCode.EMPTY_RESPONSE: b"",
@@ -68,7 +62,7 @@ def sendable(failure: Failure) -> LLMError:
     """Return a failure as an error that a response can say. Raises ConfigError if none can."""
     if isinstance(failure, ErrorCode):
         failure = LLMError(f"the mock was told to fail with {failure}", code=failure)
-    known = {*STATUS_OF_CODE, *BODY_OF_CODE}
+    known = {*SAID_BY_STATUS, *BODY_OF_CODE}
     if failure.code not in known:
         raise ConfigError(
             f"no answer of a server says {failure.code}; the mock can send {', '.join(sorted(known))}, "
@@ -80,7 +74,7 @@ def sendable(failure: Failure) -> LLMError:
 def error_response(error: LLMError) -> ScheduledResponse:
     """Return the response that says this error, at once: a server that fails does not think first."""
     body = BODY_OF_CODE.get(error.code)
-    status = 200 if body is not None else error.status or STATUS_OF_CODE[error.code]
+    status = 200 if body is not None else error.status or status_of_code(error.code)
     return ScheduledResponse(
         status=status,
         reason="",
