@@ -13,7 +13,6 @@ import httpx2
 
 from tapeline.client import AsyncReplyStream, ProviderModel, chat_model
 from tapeline.clock import Clock, VirtualClock
-from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import DueBlock, IncomingRequest, ScheduledResponse
 from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.assembly import chunks_of
@@ -23,6 +22,7 @@ from tapeline.providers.mock import MockCodec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
 from tapeline.providers.openai_responses import OpenAIResponsesCodec
+from tapeline.testing.watched import WatchedTransport
 from tapeline.types import Chunk, Reply, Usage, assistant
 
 HEAD_S = 0.25
@@ -124,16 +124,15 @@ class _Breaking(list[DueBlock]):
         raise self._error
 
 
-class Server(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+class Server(WatchedTransport):
     """Gives its answers in turn, the last one for ever. Keeps what it was asked; counts open responses."""
 
     def __init__(self, clock: Clock, *answers: ScheduledResponse | Exception) -> None:
+        super().__init__(self._answer, clock)
         self.clock = clock
         self.requests: list[IncomingRequest] = []
         self.asked_at_s: list[float] = []
-        self.open_responses = 0
         self._answers = answers
-        self._transport = HandlerTransport(self._answer, clock)
 
     def _answer(self, request: IncomingRequest) -> ScheduledResponse:
         answer = self._answers[min(len(self.requests), len(self._answers) - 1)]
@@ -142,42 +141,6 @@ class Server(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         if isinstance(answer, Exception):
             raise answer
         return answer
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._watched(self._transport.handle_request(request))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._watched(await self._transport.handle_async_request(request))
-
-    def _watched(self, response: httpx2.Response) -> httpx2.Response:
-        response.stream = _Watched(self, response.stream)
-        return response
-
-
-class _Watched(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    def __init__(self, server: Server, stream: Any) -> None:
-        self._server = server
-        self._stream = stream
-        self._is_open = True
-        server.open_responses += 1
-
-    def __iter__(self) -> Any:
-        return iter(self._stream)
-
-    def __aiter__(self) -> Any:
-        return aiter(self._stream)
-
-    def _shut(self) -> None:
-        self._server.open_responses -= self._is_open
-        self._is_open = False
-
-    def close(self) -> None:
-        self._shut()
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        self._shut()
-        await self._stream.aclose()
 
 
 class Face:

@@ -10,10 +10,11 @@ import pytest
 from exchanges import BLOCKING, MOCK, QUESTION, R1, answer, both_faces
 from wires import FACES, WIRES, Face, Server, Wire
 
-from tapeline.client.options import OPTIONS
+from tapeline.client.options import OPTIONS, checked
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError
-from tapeline.types import Audio, ChatRequest, Image, Tool, user
+from tapeline.media import Audio, Document, Image
+from tapeline.types import Capabilities, ChatRequest, Tool, tool_result, user
 
 # What may be said ----------------------------------------------------------------------------------
 
@@ -130,3 +131,12 @@ def test_what_is_not_known_to_fail_is_let_through(clock: VirtualClock) -> None:
 
     body = json.loads(server.requests[0].body)
     assert (body["temperature"], body["tool_choice"]) == (2.0, "auto")
+
+
+def test_media_in_the_results_of_tools_counts_too() -> None:
+    page = Document(media_type="application/pdf", data=b"%PDF-1.7")
+    request = ChatRequest(model="m", messages=(tool_result("call-1", "see", page),))
+
+    with pytest.raises(ConfigError, match=r"^m takes no documents"):
+        checked(request, "m", Capabilities(documents=False))
+    assert checked(request, "m", Capabilities(images=False)) is request

@@ -14,11 +14,11 @@ import httpx2
 from tapeline.client import ProviderModel
 from tapeline.clock import NS_PER_S, VirtualClock
 from tapeline.errors import LLMError
-from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import DueBlock, IncomingRequest, ScheduledResponse
 from tapeline.providers.assembly import chunks_of
 from tapeline.providers.codec import Codec
 from tapeline.providers.errors import status_of_code
+from tapeline.testing.watched import WatchedTransport
 from tapeline.types import ChatRequest, Chunk, HttpRequest, Reply, Text, Usage, assistant
 
 T = TypeVar("T")
@@ -39,17 +39,16 @@ Build: TypeAlias = Callable[..., ProviderModel]
 """(http_client=, clock=, other settings) -> a model."""
 
 
-class StandIn(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
+class StandIn(WatchedTransport):
     """Gives its answers in turn, the last one for ever, and keeps what it was asked."""
 
     def __init__(self, build: Build, codec: Codec, *answers: Line) -> None:
         self.clock = VirtualClock()
+        super().__init__(self._respond, self.clock)
         self.codec = codec
         self.incoming: list[IncomingRequest] = []
-        self.open_responses = 0
         self._build = build
         self._answers = answers
-        self._transport = HandlerTransport(self._respond, self.clock)
 
     # The models that talk to it -----------------------------------------------------------------------
 
@@ -74,7 +73,7 @@ class StandIn(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         """The requests, as decoded, in the order in which they came."""
         return [decoded(self.codec, incoming) for incoming in self.incoming]
 
-    # As a transport -----------------------------------------------------------------------------------
+    # As a handler -------------------------------------------------------------------------------------
 
     def _respond(self, incoming: IncomingRequest) -> ScheduledResponse:
         line = self._answers[min(len(self.incoming), len(self._answers) - 1)]
@@ -89,44 +88,6 @@ class StandIn(httpx2.BaseTransport, httpx2.AsyncBaseTransport):
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, ScheduledResponse) else response_to(self.codec, request, answer)
-
-    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._watched(self._transport.handle_request(request))
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        return self._watched(await self._transport.handle_async_request(request))
-
-    def _watched(self, response: httpx2.Response) -> httpx2.Response:
-        response.stream = _Watched(self, response.stream)
-        return response
-
-
-class _Watched(httpx2.SyncByteStream, httpx2.AsyncByteStream):
-    """A body that counts as open until it is closed."""
-
-    def __init__(self, server: StandIn, stream: Any) -> None:
-        self._server = server
-        self._stream = stream
-        self._is_open = True
-        server.open_responses += 1
-
-    def __iter__(self) -> Any:
-        return iter(self._stream)
-
-    def __aiter__(self) -> Any:
-        return aiter(self._stream)
-
-    def _shut(self) -> None:
-        self._server.open_responses -= self._is_open
-        self._is_open = False
-
-    def close(self) -> None:
-        self._shut()
-        self._stream.close()
-
-    async def aclose(self) -> None:
-        self._shut()
-        await self._stream.aclose()
 
 
 # Bytes in the provider's format -------------------------------------------------------------------------
