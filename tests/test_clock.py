@@ -136,7 +136,7 @@ def test_without_sleep_no_time_passes(clock: VirtualClock) -> None:
     assert clock.now_ns() == 0
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**13), st.lists(st.integers(0, 5) | st.integers(0, 10**10), min_size=1, max_size=20))
 def test_any_delays_wake_in_order_and_to_the_nanosecond(start_ns: int, delays_ns: list[int]) -> None:
     """Sleepers that start together, also hours into a run, wake sorted and exactly when they are due.
@@ -169,7 +169,7 @@ def test_time_goes_on_after_many_years(clock: VirtualClock) -> None:
     assert clock.now_ns() - century_ns == NS_PER_S
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 10**9), max_size=20))
 def test_sleeps_in_a_row_add_up_exactly(delays_ns: list[int]) -> None:
     """Blocking or awaited: integer nanoseconds leave no rounding behind."""

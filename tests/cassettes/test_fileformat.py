@@ -19,7 +19,7 @@ from tapeline.cassettes.fileformat import dump, load, save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.errors import ErrorCode, InvalidCassetteError
 
-pure = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+pure = settings(max_examples=150)
 
 
 @pytest.fixture

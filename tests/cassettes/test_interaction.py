@@ -10,7 +10,7 @@ from recordings import response, timed
 from tapeline.cassettes.interaction import decode_times, encode_times
 from tapeline.latency.pacing import RecordedTimes
 
-pure = settings(derandomize=True, deadline=None, max_examples=100, database=None)
+pure = settings(max_examples=100)
 tenths_of_ms = st.integers(0, 10**7).map(lambda tenths: tenths / 10 / 1000)
 
 

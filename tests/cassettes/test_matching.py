@@ -15,7 +15,7 @@ from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
 
-pure = settings(derandomize=True, deadline=None, max_examples=100, database=None)
+pure = settings(max_examples=100)
 
 
 def are_same(one: IncomingRequest, other: IncomingRequest, *, ignore: tuple[str, ...] = ()) -> bool:

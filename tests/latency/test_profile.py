@@ -63,7 +63,7 @@ def test_a_seed_gives_the_same_times_on_every_machine(name: str) -> None:
     assert profile.name == name
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@settings(max_examples=50)
 @given(st.floats(0.0, 1.0, exclude_max=True), st.floats(1e-3, 10.0), st.floats(1.0, 100.0))
 def test_any_draw_is_a_duration(number: float, median_s: float, spread: float) -> None:
     """Finite and not negative, also for 0.0, which has no normal quantile."""

@@ -237,7 +237,7 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 def test_it_keeps_its_promises_in_any_order_of_events() -> None:
-    settings = example_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+    settings = example_settings(max_examples=60)
     run_state_machine_as_test(AnyOrder, settings=settings)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tapeline.policies.cache import CachedResponse, MemoryCache, ResponseCache, is_kept, request_key
 from tapeline.types import FinishReason
 
-EXAMPLES = example_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+EXAMPLES = example_settings(max_examples=60)
 URL, PATH = "https://api.example.org/v1", "/chat/completions"
 
 

@@ -33,7 +33,7 @@ from tapeline.policies.ratelimit import (
 )
 from tapeline.types import ChatRequest, Message, Tool, ToolCall, assistant, tool_result, user
 
-EXAMPLES = example_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+EXAMPLES = example_settings(max_examples=60)
 
 
 def at(seconds: float) -> int:

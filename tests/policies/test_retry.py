@@ -107,7 +107,7 @@ def test_waits_are_drawn_from_the_generator_that_is_passed(
     assert delays == [twin.uniform(0.0, bound_s) for bound_s in bounds_s]
 
 
-@example_settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@example_settings(max_examples=50)
 @given(st.integers(1, 5000), st.integers(0, 10**6))
 def test_no_wait_is_longer_than_the_cap(attempt: int, seed: int) -> None:
     policy = RetryPolicy(attempts=9999, cap_s=3.0, budget=None)
@@ -143,7 +143,7 @@ def attempts_of_one_call(policy: RetryPolicy) -> int:
     return attempt
 
 
-@example_settings(max_examples=50, deadline=None, derandomize=True, database=None)
+@example_settings(max_examples=50)
 @given(
     ratio=st.floats(0, 1), reserve=st.integers(0, 50), attempts=st.integers(1, 6), calls=st.integers(1, 99)
 )

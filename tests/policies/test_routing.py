@@ -321,7 +321,7 @@ ROUTES = [
 ]
 
 
-@example_settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@example_settings(max_examples=60)
 @given(
     route=st.sampled_from(ROUTES),
     targets=st.lists(

@@ -1138,7 +1138,7 @@ def test_an_answer_without_metadata_is_whole() -> None:
     )
 
 
-@settings(derandomize=True, deadline=None, max_examples=250, database=None)
+@settings(max_examples=250)
 @given(st.data())
 def test_flipped_bytes_raise_nothing_but_our_error(data: st.DataObject) -> None:
     """A stream with bytes changed in the frames, or in payloads whose checksums are right."""
@@ -1158,7 +1158,7 @@ def test_flipped_bytes_raise_nothing_but_our_error(data: st.DataObject) -> None:
         decoder.finish()
 
 
-@settings(derandomize=True, deadline=None, max_examples=150, database=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_flipped_bytes_of_a_body_raise_nothing_but_our_error(data: st.DataObject) -> None:
     """The same for plain answers, requests and errors."""

@@ -23,7 +23,7 @@ from tapeline.providers.eventstream import (
     event_head,
 )
 
-PURE = settings(derandomize=True, deadline=None, max_examples=60, database=None)
+PURE = settings(max_examples=60)
 
 HEADERS = st.dictionaries(
     st.text(max_size=20),

@@ -75,7 +75,7 @@ def by_the_book(body: bytes) -> list[Event]:
 PIECES = [b"data", b"event", b"id", b":", b" ", b"\n", b"\n\n", b"\r", b"\r\n", b"x", b"{}", BOM, b"\xff"]
 
 
-@settings(max_examples=300, derandomize=True, deadline=None, database=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join), max_size=6))
 def test_any_bytes_in_any_blocks_decode_as_by_the_book(blocks: list[bytes]) -> None:
     """Also nonsense: the same events as the plain algorithm gives."""
