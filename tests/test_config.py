@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tapeline.client.options import OPTIONS
 from tapeline.config import (
     ENVIRONMENT,
     Settings,
@@ -142,6 +143,11 @@ def test_values_are_read_kindly(arguments: dict[str, Any], settings: Settings) -
     assert load_settings("openai", arguments) == settings
 
 
+def test_none_unsets_every_option_of_a_call() -> None:
+    """As `bind(stop=None)` has it, for those too whose default is another than None."""
+    assert Settings.model_validate(dict.fromkeys(OPTIONS)) == Settings()
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"tempratur": 1}, "tempratur, from the arguments: unknown setting; known are api_key, "),
     "no time": ({"timeout_s": 0}, "timeout_s, from the arguments: .*greater than 0"),
@@ -156,6 +162,9 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "credentials in the URL": ({"base_url": "http://me:pw@host"}, "base_url, .*put credentials into api_key"),
     "a key with its line end": ({"api_key": "k\n"}, "api_key, .*line break"),
     "a key with an umlaut": ({"api_key": "kü"}, "api_key, .*no HTTP header"),
+    "a key with a space behind it": ({"api_key": "k "}, "api_key, .*white space"),
+    "a key with its scheme": ({"api_key": "Bearer k"}, "api_key, .*white space"),
+    "a key with a zero byte": ({"api_key": "k\0"}, "api_key, .*no HTTP header"),
     "two at once": ({"timeout_s": -1, "seed": "x"}, "timeout_s, .*; seed, "),
 }
 

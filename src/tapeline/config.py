@@ -7,6 +7,7 @@ environment. An error names the setting and its origin, never its value if that 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,7 @@ from tapeline.errors import ConfigError
 from tapeline.types import ReasoningEffort
 
 CONFIG_FILE = "tapeline.toml"
+VISIBLE = re.compile(r"[!-~]*")  # ASCII without white space and control characters: all that keys are made of
 
 ENVIRONMENT: Mapping[str, Mapping[str, str]] = {
     "openai": {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"},
@@ -67,10 +69,12 @@ class Settings(BaseModel):
     @field_validator("api_key")
     @classmethod
     def _fits_a_header(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and set(key.get_secret_value()) & set("\r\n"):
+        """Refuse what the HTTP client would refuse later, quoting the header with the key in it."""
+        secret = key.get_secret_value() if key else ""
+        if set(secret) & set("\r\n"):
             raise ValueError("the key holds a line break; it was probably read from a file unstripped")
-        if key is not None and not key.get_secret_value().isascii():
-            raise ValueError("the key holds a character no HTTP header can; it was probably copied wrongly")
+        if not VISIBLE.fullmatch(secret):
+            raise ValueError("the key holds white space, or a character no HTTP header can: copy it again")
         return key
 
     @field_validator("base_url")
@@ -84,6 +88,11 @@ class Settings(BaseModel):
         if parts.username or parts.password:
             raise ValueError("put credentials into api_key, not into the URL")
         return url.rstrip("/")
+
+    @field_validator("metadata", "extra", mode="before")
+    @classmethod
+    def _some_or_none(cls, fields: Any) -> Any:
+        return {} if fields is None else fields
 
     @field_validator("stop", mode="before")
     @classmethod
@@ -102,10 +111,10 @@ def load_settings(provider: str, arguments: Mapping[str, Any]) -> Settings:
     """Merge and validate the settings of `provider`. Raises ConfigError."""
     given = {name: value for name, value in arguments.items() if value is not None}
     merged = {**from_environment(provider), **from_file(provider), **given}
-    origin = found_settings(provider) | dict.fromkeys(given, "the arguments")
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
+        origin = found_settings(provider) | dict.fromkeys(given, "the arguments")
         raise ConfigError(f"{provider}: {_explained(error, origin)}") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import traceback
 
 import h11
 import httpx2
@@ -91,6 +92,18 @@ def test_a_head_that_does_not_end_is_not_asked_for_again() -> None:
         retryable.append(raised.value.retryable)
 
     assert retryable == [False, True]
+
+
+@pytest.mark.parametrize("is_wrapped", [False, True])
+def test_a_header_that_cannot_be_sent_is_not_quoted(is_wrapped: bool) -> None:
+    """It may be the one with the key: neither the error nor its traceback shows it."""
+    quoting = httpx2.LocalProtocolError("Illegal header value b'Bearer KEY '")
+
+    with pytest.raises(LLMError, match="look for white space") as raised, translated():
+        raise wrapped_by_an_sdk(quoting) if is_wrapped else quoting
+
+    assert (raised.value.code, raised.value.retryable) == (ErrorCode.INVALID_CONFIG, False)
+    assert "KEY" not in "".join(traceback.format_exception(raised.value))
 
 
 def test_the_end_of_a_deadline_is_a_timeout() -> None:

@@ -25,12 +25,21 @@ def translated(*, in_stream: bool = False) -> Generator[None, None, None]:
         failure = root_failure(error)
         if isinstance(failure, LLMError):
             raise failure from None  # a tape's own error, wrapped by an SDK on the way
+        if isinstance(failure, httpx2.LocalProtocolError):
+            raise _unsendable() from None  # it quotes the header, which may be the one with the key
         code = code_of_failure(failure, in_stream=in_stream)
         if code is None:
             raise
         # A server whose head is too large sends it again; any other failure may be gone next time.
         retryable = False if is_head_too_large(failure) else None
         raise LLMError(f"{type(failure).__name__}: {failure}", code=code, retryable=retryable) from error
+
+
+def _unsendable() -> LLMError:
+    return LLMError(
+        "the HTTP client cannot send this request: look for white space and line ends in keys and headers",
+        code=ErrorCode.INVALID_CONFIG,
+    )
 
 
 def root_failure(error: Exception) -> Exception:
