@@ -5,9 +5,11 @@ In another process, because what it costs must not count. It knows just enough H
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,22 +22,29 @@ class Server:
     """Listens on 127.0.0.1 until it is closed."""
 
     def __init__(self, blocks: list[bytes], media_type: str) -> None:
-        listener = socket.create_server(("127.0.0.1", 0))
-        host, port = listener.getsockname()
-        self.url = f"http://{host}:{port}/v1"
-        # Not forked: asv runs benchmarks in processes that have threads.
-        context = multiprocessing.get_context("spawn")
-        self._process = context.Process(target=_serve, args=(listener, blocks, media_type), daemon=True)
-        self._process.start()
-        listener.close()
+        # This file as a program: asv's own processes cannot be forked, nor spawned from.
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        json.dump(
+            {"blocks": [block.hex() for block in blocks], "media_type": media_type}, self._process.stdin
+        )
+        self._process.stdin.close()
+        self.url = f"http://127.0.0.1:{self._process.stdout.readline().strip()}/v1"
 
     def close(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.join()
+        self._process.communicate()
 
 
-def _serve(listener: socket.socket, blocks: list[bytes], media_type: str) -> None:
+def _serve() -> None:
+    told = json.load(sys.stdin)
+    blocks, media_type = [bytes.fromhex(block) for block in told["blocks"]], told["media_type"]
+    listener = socket.create_server(("127.0.0.1", 0))
+    print(listener.getsockname()[1], flush=True)
     while True:
         connection, _ = listener.accept()
         # Each in a thread: clients keep a connection open that they do not need just now.
@@ -68,3 +77,7 @@ def _send(connection: socket.socket, blocks: list[bytes], media_type: str) -> No
         time.sleep(PACE_S)
         connection.sendall(b"%x\r\n%b\r\n" % (len(block), block))
     connection.sendall(b"0\r\n\r\n")
+
+
+if __name__ == "__main__":
+    _serve()
