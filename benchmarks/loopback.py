@@ -37,7 +37,9 @@ class Server:
     def close(self) -> None:
         """End the process."""
         self._process.terminate()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 def _serve() -> None:
