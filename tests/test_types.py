@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -84,6 +84,30 @@ def test_messages_are_built_from_strings_and_parts() -> None:
 )
 def test_a_prompt_is_text_a_message_or_several(prompt: Prompt, messages: tuple[Message, ...]) -> None:
     assert messages_of(prompt) == messages
+
+
+@pytest.mark.parametrize(
+    ("prompt", "kind"), [([{"role": "user", "content": "hi"}], "dict"), (["hi"], "str"), (b"hi", "int")]
+)
+def test_a_prompt_of_anything_else_is_refused(prompt: Any, kind: str) -> None:
+    """Such as the dicts of a vendor's SDK; the error says what to write."""
+    with pytest.raises(
+        TypeError, match=rf"several Messages, not '{kind}' among them: write tapeline\.system"
+    ):
+        messages_of(prompt)
+
+
+@pytest.mark.parametrize(
+    ("build", "kind"),
+    [
+        (lambda: Message("user", "hi"), "str"),  # type: ignore[arg-type]
+        (lambda: user("hi", None), "NoneType"),  # type: ignore[arg-type]
+        (lambda: assistant({"text": "hi"}), "dict"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_part_is_not_lost_in_silence(build: Callable[[], Message], kind: str) -> None:
+    with pytest.raises(TypeError, match=rf"parts such as tapeline.Text\(...\), not '{kind}'"):
+        build()
 
 
 def test_a_reply_is_read_by_kind() -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, get_args, runtime_checkable
 
 import msgspec
 
@@ -100,14 +100,24 @@ class ToolResult:
 
 
 Part: TypeAlias = Text | Image | Document | Audio | Thinking | Refusal | CachePoint | ToolCall | ToolResult
+_PARTS = get_args(Part)
+P = TypeVar("P", bound=Part)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation. Raises TypeError for content that is no part: it would not be sent."""
 
     role: Role
     content: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        for part in self.content:
+            if not isinstance(part, _PARTS):
+                raise TypeError(
+                    f"a message holds parts such as tapeline.Text(...), not {type(part).__name__!r}; "
+                    "user(...) and its like take text as it is"
+                )
 
     @property
     def text(self) -> str:
@@ -139,12 +149,11 @@ def tool_result(id: str, *content: str | Text | Image | Document, is_error: bool
         case (str(text),):
             result = ToolResult(id=id, content=text, is_error=is_error)
         case _:
-            parts = tuple(Text(part) if isinstance(part, str) else part for part in content)
-            result = ToolResult(id=id, content=parts, is_error=is_error)
+            result = ToolResult(id=id, content=_parts(content), is_error=is_error)
     return Message("tool", (result,))
 
 
-def _parts(content: Iterable[str | Part]) -> tuple[Part, ...]:
+def _parts(content: Iterable[str | P]) -> tuple[P | Text, ...]:
     return tuple(Text(part) if isinstance(part, str) else part for part in content)
 
 
@@ -152,12 +161,19 @@ Prompt: TypeAlias = "str | Message | Iterable[Message]"
 
 
 def messages_of(prompt: Prompt) -> tuple[Message, ...]:
-    """Return what a caller may pass (a str, a message, several messages) as messages."""
+    """Return what a caller may pass (a str, a message, several messages) as messages. Raises TypeError."""
     if isinstance(prompt, str):
         return (user(prompt),)
     if isinstance(prompt, Message):
         return (prompt,)
-    return tuple(prompt)
+    messages = tuple(prompt)
+    for message in messages:
+        if not isinstance(message, Message):
+            raise TypeError(
+                f"a prompt is a str, a Message or several Messages, not {type(message).__name__!r} among "
+                'them: write tapeline.system("..."), user("...") or assistant("...")'
+            )
+    return messages
 
 
 # Requests -------------------------------------------------------------------------------------
