@@ -93,6 +93,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "no time": ({"deadline_s": 0}, "deadline_s must be more than 0 seconds, not 0"),
     "less than no retry": ({"retry": -1}, "attempts=0"),
     "an unknown fallback": ({"fallback": "mok:echo"}, "did you mean 'mock'"),
+    "a fallback that is no model": ({"fallback": [3]}, "fallback takes models and their names, not 3"),
+    "a bare rate": ({"rate_limit": 60}, "rate_limit takes RateLimit, RateLimiter or None, not 60"),
+    "a wish for a breaker": ({"breaker": True}, "breaker takes CircuitBreaker or None, not True"),
+    "a wish for a cache": ({"cache": True}, "cache takes ResponseCache or None, not True"),
+    "the name of a route": ({"route": "cost"}, "route takes Route or None, not 'cost'"),
+    "a wish for retries": ({"retry": "often"}, "retry takes RetryPolicy, int or None, not 'often'"),
 }
 
 

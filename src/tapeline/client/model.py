@@ -16,7 +16,7 @@ from tapeline.client.policies import POLICIES, under_policies
 from tapeline.client.stream import AsyncReplyStream, ReplyStream
 from tapeline.client.target import Target
 from tapeline.client.tool_loop import RunTool, ToolRun, added_usage, run_tools
-from tapeline.clock import Clock, SystemClock
+from tapeline.clock import NS_PER_S, Clock, SystemClock
 from tapeline.config import Settings, load_settings
 from tapeline.errors import ConfigError, LLMError
 from tapeline.http.io import AsyncIo, BlockingIo, Io, run_blocking
@@ -24,7 +24,17 @@ from tapeline.policies.retry import RetryPolicy
 from tapeline.providers.codec import Codec
 from tapeline.registry import Clients, find_provider
 from tapeline.telemetry import batch_started
-from tapeline.types import ChatRequest, Health, ModelInfo, Prompt, Reply, Tool, messages_of
+from tapeline.types import (
+    ChatRequest,
+    Health,
+    ModelInfo,
+    Prompt,
+    Reply,
+    Tool,
+    ToolCall,
+    ToolResult,
+    messages_of,
+)
 
 BATCH_CONCURRENCY = 8
 TOOL_ROUNDS = 10
@@ -308,7 +318,7 @@ class ProviderModel:
         try:
             reply = await PlainCall(core, io, Question(request=request)).reply()
         except LLMError as error:
-            return health_after(error, (io.clock.now_ns() - start_ns) / 1e9)
+            return health_after(error, (io.clock.now_ns() - start_ns) / NS_PER_S)
         return healthy(reply.timing.total_s)
 
 
@@ -317,11 +327,18 @@ def _targets_of(
 ) -> list[Target]:
     if isinstance(models, (str, ProviderModel)):
         models = [models]
-    known = [chat_model(model, clock=clock) if isinstance(model, str) else model for model in models or ()]
-    return [target for model in known for target in model.targets]
+    return [target for model in models or () for target in _model_of(model, clock).targets]
 
 
-async def _run_tool(known: Mapping[str, Tool], call: Any) -> Any:
+def _model_of(model: ProviderModel | str, clock: Clock) -> ProviderModel:
+    if isinstance(model, str):
+        return chat_model(model, clock=clock)
+    if not isinstance(model, ProviderModel):
+        raise ConfigError(f"fallback takes models and their names, not {model!r:.80}")
+    return model
+
+
+async def _run_tool(known: Mapping[str, Tool], call: ToolCall) -> ToolResult:
     return tools.run_tool(known, call)
 
 

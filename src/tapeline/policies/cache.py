@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tapeline.types import FinishReason, Json
 
@@ -52,6 +52,7 @@ def _kept(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     return ((name.lower(), value) for name, value in headers if name.lower() in KEPT_HEADERS)
 
 
+@runtime_checkable
 class ResponseCache(Protocol):
     """Where responses are kept, by `request_key`. Used from several threads at once."""
 

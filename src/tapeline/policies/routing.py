@@ -65,6 +65,7 @@ class RouteTarget:
     capabilities: Capabilities
 
 
+@runtime_checkable
 class Route(Protocol):
     """Orders the targets of a request."""
 
