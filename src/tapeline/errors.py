@@ -66,6 +66,9 @@ RETRYABLE = frozenset(
 )
 """Codes worth another try, as long as no chunk has been delivered. A spent quota is not among them."""
 
+THROTTLED = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
+"""Codes that ask for less traffic, and so for a longer wait than a network that hiccups."""
+
 
 class LLMError(Exception):
     """A call failed.

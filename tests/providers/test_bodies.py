@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.providers.bodies import dumps, parse, parse_any, without_none
+from tapeline.providers.bodies import dumps, parse, parse_request, without_none
 
 
 class Word(msgspec.Struct):
@@ -42,8 +42,17 @@ def test_what_is_no_such_body_has_a_code(body: bytes, code: ErrorCode) -> None:
     assert raised.value.code is code
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"model": ', b'{"model": "\xff"}', b"[" * 100_000])
+def test_a_request_that_is_none_is_the_clients_fault(body: bytes) -> None:
+    """And not the provider's, who has not been asked yet."""
+    with pytest.raises(LLMError, match="cannot decode the request: ") as raised:
+        parse_request(body)
+
+    assert raised.value.code is ErrorCode.INVALID_REQUEST
+
+
 def test_only_what_was_set_is_written() -> None:
     """Zero, empty and false are settings; None is not."""
     fields = {"a": None, "b": 0, "c": "", "d": False, "e": []}
 
-    assert parse_any(dumps(without_none(fields))) == {"b": 0, "c": "", "d": False, "e": []}
+    assert parse_request(dumps(without_none(fields))) == {"b": 0, "c": "", "d": False, "e": []}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.media import Document, Image
-from tapeline.providers.inline import base64_of, data_url, document_text, parse_data_url
+from tapeline.providers.inline import base64_of, data_url, document_text, image_of, parse_data_url, text_of
 
 
 def test_a_data_url_holds_the_type_and_the_bytes() -> None:
@@ -23,6 +25,18 @@ def test_a_data_url_holds_the_type_and_the_bytes() -> None:
 def test_what_is_no_data_url_in_base64_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base64"):
         parse_data_url(url)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image(media_type="image/png", data=b"\x01\x02"),
+        Image(media_type="image/*", url="https://example.org/cat"),
+    ],
+    ids=["bytes", "URL"],
+)
+def test_a_picture_is_read_from_whatever_url_it_was_written_as(image: Image) -> None:
+    assert image_of(image.url or data_url(image)) == image
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "text/markdown; charset=utf-8", "application/json"])
@@ -51,9 +65,10 @@ def test_what_no_model_can_read_as_it_is_becomes_no_text(document: Document) -> 
     assert document_text(document) is None
 
 
-def test_text_in_another_encoding_is_refused_by_name() -> None:
+@pytest.mark.parametrize("read", [text_of, document_text])
+def test_text_in_another_encoding_is_refused_by_name(read: Callable[[Document], str | None]) -> None:
     """To guess would put other characters into the prompt."""
     with pytest.raises(LLMError, match=r"a\.txt is no UTF-8") as raised:
-        document_text(Document(media_type="text/plain", data=b"Ol\xe1", name="a.txt"))
+        read(Document(media_type="text/plain", data=b"Ol\xe1", name="a.txt"))
 
     assert raised.value.code is ErrorCode.INVALID_REQUEST

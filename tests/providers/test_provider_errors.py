@@ -13,6 +13,8 @@ from tapeline.providers.errors import (
     code_of_status,
     empty_stream,
     error_object,
+    final,
+    final_unless_throttled,
     http_error,
     no_events,
     preview,
@@ -127,6 +129,23 @@ def test_a_stream_without_events_is_empty_or_something_else() -> None:
 def test_a_stream_that_ended_early_is_the_callers_to_repeat(error: LLMError) -> None:
     """It may go well, but what had come is paid for."""
     assert (error.retryable, error.should_retry) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "in_body", "in_stream"),
+    [
+        (ErrorCode.RATE_LIMIT, False, None),
+        (ErrorCode.OVERLOADED, False, None),
+        (ErrorCode.INTERNAL_ERROR, False, False),
+    ],
+)
+def test_an_answer_that_is_an_error_is_not_asked_for_again(
+    code: ErrorCode, in_body: bool | None, in_stream: bool | None
+) -> None:
+    """But for a stream that ends with the wish to come back later."""
+    verdicts = [mark(LLMError("x", code=code)).should_retry for mark in (final, final_unless_throttled)]
+
+    assert verdicts == [in_body, in_stream]
 
 
 def test_a_preview_is_short_and_plain_ascii() -> None:

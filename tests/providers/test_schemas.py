@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapeline.providers.schemas import is_strict
+from tapeline.providers.schemas import is_strict, named_schema
 from tapeline.types import Json
 
 
@@ -54,3 +54,8 @@ def test_a_closed_schema_is_strict(schema: dict[str, Json]) -> None:
 def test_any_other_schema_is_not(schema: dict[str, Json]) -> None:
     """One part of it is enough."""
     assert not is_strict(schema)
+
+
+def test_a_schema_is_sent_as_strict_where_it_is() -> None:
+    assert named_schema("a", closed({})) == {"name": "a", "schema": closed({}), "strict": True}
+    assert named_schema("a", {}) == {"name": "a", "schema": {}, "strict": False}

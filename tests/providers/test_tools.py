@@ -1,6 +1,8 @@
-"""The arguments of a tool call stay the model's own text, also where a format wants an object."""
+"""Tools on the wire: arguments stay the model's own text, and results find their place among the turns."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -11,8 +13,10 @@ from tapeline.providers.tools import (
     arguments_as_text,
     decode_function_tool,
     encode_function_tool,
+    encode_tool_options,
+    split_turn,
 )
-from tapeline.types import Tool, ToolCall
+from tapeline.types import CachePoint, ChatRequest, Message, Part, Text, Tool, ToolCall, ToolResult, user
 
 
 @pytest.mark.parametrize("text", ["{}", '{"n": 1.0}', '{ "a" :\n[1,2] }', '{"big": 123456789012345678901}'])
@@ -53,3 +57,47 @@ def test_a_function_tool_survives_the_wire() -> None:
 
     assert decode_function_tool(encode_function_tool(tool)) == tool
     assert decode_function_tool({"function": {"name": "f"}}) == Tool(name="f", parameters={})
+
+
+NAMED = {"name": "f"}
+
+
+@pytest.mark.parametrize(
+    ("choice", "written"),
+    [(None, None), ("auto", "auto"), ("none", "none"), ("required", "required"), ("f", NAMED)],
+)
+def test_a_choice_is_a_word_or_in_the_formats_own_form(choice: str | None, written: object) -> None:
+    request = ChatRequest(model="m", messages=(), tools=(Tool(name="f"),), tool_choice=choice)
+
+    assert encode_tool_options(request, named=NAMED)["tool_choice"] == written
+
+
+def test_without_tools_nothing_is_said_of_calling_them() -> None:
+    """OpenAI's APIs refuse the options then. Tools of their own come in through extra."""
+    without = ChatRequest(model="m", messages=(), tool_choice="auto", parallel_tool_calls=False)
+    with_their_own = replace(without, extra={"tools": [{"type": "web_search"}]})
+
+    assert encode_tool_options(without, named=NAMED) == {}
+    assert encode_tool_options(with_their_own, named=NAMED) == {
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+    }
+
+
+ONE, TWO = ToolResult(id="1", content="a"), ToolResult(id="2", content="b")
+SAID, MARK = Text("hi"), CachePoint()
+
+
+@pytest.mark.parametrize(
+    ("parts", "messages"),
+    [
+        ([], [user()]),
+        ([SAID], [user(SAID)]),
+        ([ONE, TWO], [Message("tool", (ONE,)), Message("tool", (TWO,))]),
+        ([ONE, MARK, TWO, SAID], [Message("tool", (ONE, MARK)), Message("tool", (TWO,)), user(SAID)]),
+        ([SAID, MARK, ONE], [Message("tool", (ONE,)), user(SAID, MARK)]),
+    ],
+    ids=["nothing", "text", "results", "a mark after a result", "a mark after text"],
+)
+def test_a_users_turn_is_split_into_results_and_the_rest(parts: list[Part], messages: list[Message]) -> None:
+    assert list(split_turn(parts)) == messages

@@ -13,10 +13,7 @@ from math import inf
 from random import Random
 from threading import Lock
 
-from tapeline.errors import RETRYABLE, ConfigError, ErrorCode, LLMError
-
-THROTTLED = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
-"""Codes that ask for less traffic, and so for a longer wait than a network that hiccups."""
+from tapeline.errors import RETRYABLE, THROTTLED, ConfigError, ErrorCode, LLMError
 
 _MOST_DOUBLINGS = 62  # far beyond any cap; 2.0 ** 1024 is an OverflowError
 

@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tapeline.providers.errors import NOT_JSON, empty, malformed, preview
+from tapeline.providers.errors import NOT_JSON, empty, invalid_request, malformed, preview
 from tapeline.types import Json
 
 W = TypeVar("W")
 """A wire struct."""
 
-_ANY = msgspec.json.Decoder()
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
 def parse(body: bytes, decoder: msgspec.json.Decoder[W]) -> W:
@@ -25,9 +25,12 @@ def parse(body: bytes, decoder: msgspec.json.Decoder[W]) -> W:
         raise malformed(f"{error}: {preview(body)}") from error
 
 
-def parse_any(body: bytes) -> Json:
-    """Decode JSON of any shape. Raises LLMError as `parse` does."""
-    return parse(body, _ANY)
+def parse_request(body: bytes) -> dict[str, Json]:
+    """Decode what a client sent. Raises LLMError (invalid_request), as the fault is not the provider's."""
+    try:
+        return _OBJECT.decode(body)
+    except NOT_JSON as error:
+        raise invalid_request(f"cannot decode the request: {error}") from error
 
 
 def dumps(value: Json) -> bytes:

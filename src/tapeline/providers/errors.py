@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from tapeline.errors import ErrorCode, LLMError
+from tapeline.errors import THROTTLED, ErrorCode, LLMError
 from tapeline.types import Json
 
 NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -54,6 +54,20 @@ def closed(what: str) -> LLMError:
         retryable=True,
         should_retry=False,
     )
+
+
+# Nor is it for us to repeat a call that the server has answered with an error under a 200.
+
+
+def final(error: LLMError) -> LLMError:
+    """Return the error of a body, not to be retried at once: the server has answered, and been paid."""
+    error.should_retry = False
+    return error
+
+
+def final_unless_throttled(error: LLMError) -> LLMError:
+    """Return the error of a stream, to be retried at once only where the server said to come back."""
+    return error if error.code in THROTTLED else final(error)
 
 
 def invalid_request(what: str) -> LLMError:

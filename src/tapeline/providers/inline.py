@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 
-from tapeline.media import Document, Media
+from tapeline.media import Document, Image, Media
 from tapeline.providers.errors import invalid_request
 
 TEXT_TYPES = ("text/", "application/json", "application/xml", "application/yaml", "application/toml")
@@ -31,19 +31,30 @@ def parse_data_url(url: str) -> tuple[str, bytes]:
     return media_type, base64.b64decode(data, validate=True)
 
 
+def image_of(url: str) -> Image:
+    """Return the picture that a data URL holds, or that any other URL points to."""
+    if not url.startswith("data:"):
+        return Image(media_type="image/*", url=url)
+    media_type, data = parse_data_url(url)
+    return Image(media_type=media_type, data=data)
+
+
+def text_of(document: Document) -> str:
+    """Return the text of a document. Raises LLMError (invalid_request) where its bytes are no UTF-8."""
+    try:
+        return (document.data or b"").decode()
+    except UnicodeDecodeError as error:
+        raise invalid_request(f"{_name(document)} is no UTF-8 text: {error}. Decode it first.") from error
+
+
 def document_text(document: Document) -> str | None:
     """Return a text document as a piece of prompt, between tags that name it; None for any other kind.
 
-    For APIs that have no place for text documents. Raises LLMError (invalid_request) where the bytes are
-    no UTF-8.
+    For APIs that have no place for text documents. Raises LLMError as `text_of` does.
     """
     if document.data is None or not document.media_type.startswith(TEXT_TYPES):
         return None
-    try:
-        text = document.data.decode()
-    except UnicodeDecodeError as error:
-        raise invalid_request(f"{_name(document)} is no UTF-8 text: {error}. Decode it first.") from error
-    return f'\n<document name="{_name(document)}">\n{text}\n</document>\n'
+    return f'\n<document name="{_name(document)}">\n{text_of(document)}\n</document>\n'
 
 
 def _name(document: Document) -> str:

@@ -27,6 +27,11 @@ REFUSED = frozenset(
 """Keywords that make a strict schema an error."""
 
 
+def named_schema(name: str, schema: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a schema as both of OpenAI's APIs take it: strict if it can be."""
+    return {"name": name, "schema": dict(schema), "strict": is_strict(schema)}
+
+
 def is_strict(schema: Mapping[str, Json]) -> bool:
     """Whether a schema may be sent with `strict: true`: with any other that is an error of the API."""
     is_object = schema.get("type") == "object" and "anyOf" not in schema

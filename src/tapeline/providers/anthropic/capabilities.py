@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tapeline.types import Capabilities
+from tapeline.types import Capabilities, Json, ReasoningEffort
 
 OWN = re.compile(r"claude-")
 THINKS_ON_A_BUDGET = re.compile(r"claude-(3|(sonnet|haiku)-4-5|(opus|sonnet)-4(-[015]\b|-\d{8}|$))")
@@ -43,3 +43,15 @@ def _refused(model: str) -> Mapping[str, str]:
     if THINKS_ON_A_BUDGET.match(model):
         refused["reasoning_effort"] = NO_EFFORT
     return refused
+
+
+# How much to think, which Converse says in the same words ------------------------------------------------
+
+
+def nearest_effort(effort: ReasoningEffort | None) -> str | None:
+    """Return the nearest effort that Claude knows. None for none: that is said by the mode."""
+    return None if effort == "none" else "low" if effort == "minimal" else effort
+
+
+def thinking_mode(effort: ReasoningEffort) -> dict[str, Json]:
+    return {"type": "disabled" if effort == "none" else "adaptive"}

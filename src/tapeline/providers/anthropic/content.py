@@ -13,7 +13,7 @@ from tapeline.media import Audio, Document, Image
 from tapeline.providers.anthropic import wire
 from tapeline.providers.bodies import dumps, parse, without_none
 from tapeline.providers.errors import invalid_request
-from tapeline.providers.inline import TEXT_TYPES, base64_of
+from tapeline.providers.inline import TEXT_TYPES, base64_of, text_of
 from tapeline.providers.tools import arguments_as_object, arguments_as_text
 from tapeline.types import (
     CachePoint,
@@ -201,18 +201,9 @@ def _encode_document(document: Document) -> Block:
     if document.url is not None:
         return {"type": "url", "url": document.url}
     if document.media_type.startswith(TEXT_TYPES):
-        return {"type": "text", "media_type": "text/plain", "data": _text_of(document)}
+        return {"type": "text", "media_type": "text/plain", "data": text_of(document)}
     if document.media_type != "application/pdf":
         raise invalid_request(
             f"Anthropic takes documents as PDF or text, not as {document.media_type}: convert it first"
         )
     return {"type": "base64", "media_type": document.media_type, "data": base64_of(document)}
-
-
-def _text_of(document: Document) -> str:
-    try:
-        return (document.data or b"").decode()
-    except UnicodeDecodeError as error:
-        raise invalid_request(
-            f"{document.name or document.media_type} is no UTF-8 text: {error}. Decode it first."
-        ) from error

@@ -8,7 +8,14 @@ import msgspec
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.bodies import dumps
-from tapeline.providers.errors import NOT_JSON, error_object, http_error, word_of
+from tapeline.providers.errors import (
+    NOT_JSON,
+    error_object,
+    final,
+    final_unless_throttled,
+    http_error,
+    word_of,
+)
 from tapeline.types import Json
 
 ERROR_CODES: Mapping[str, ErrorCode] = {
@@ -32,8 +39,6 @@ CODES_OF_INVALID_REQUESTS: Mapping[str, ErrorCode] = {
     "your credit balance is too low": ErrorCode.QUOTA_EXCEEDED,
 }
 
-TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
-
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMError:
     error = error_object(body)
@@ -46,17 +51,13 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
 
 
 def error_in_body(body: bytes) -> LLMError:
-    """The error of a 200 whose body is one. Not retried at once: the server has answered, and been paid."""
-    decoded = _error_without_status(body)
-    decoded.should_retry = False
-    return decoded
+    """The error of a 200 whose body is one."""
+    return final(_error_without_status(body))
 
 
 def error_in_stream(data: bytes) -> LLMError:
-    """The error a stream ends with. Retried at once only where the server said to come back."""
-    decoded = _error_without_status(data)
-    decoded.should_retry = None if decoded.code in TOO_BUSY else False
-    return decoded
+    """The error a stream ends with."""
+    return final_unless_throttled(_error_without_status(data))
 
 
 def _error_without_status(body: bytes) -> LLMError:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from tapeline.providers.anthropic.capabilities import nearest_effort, thinking_mode
 from tapeline.providers.anthropic.content import Block, decode_content, encode_parts
-from tapeline.providers.bodies import dumps, parse_any, without_none
+from tapeline.providers.bodies import dumps, parse_request, without_none
 from tapeline.providers.errors import invalid_request
+from tapeline.providers.tools import split_turn
 from tapeline.types import (
     CachePoint,
     ChatRequest,
@@ -18,10 +20,8 @@ from tapeline.types import (
     Text,
     Thinking,
     Tool,
-    ToolResult,
     assistant,
     system,
-    user,
 )
 
 PATH = "/v1/messages"
@@ -45,7 +45,7 @@ def encode_request(request: ChatRequest) -> HttpRequest:
             "stop_sequences": list(request.stop) or None,
             "tools": [_encode_tool(tool) for tool in request.tools] or None,
             "tool_choice": _encode_tool_choice(request),
-            "thinking": _encode_thinking(request.reasoning_effort),
+            "thinking": None if request.reasoning_effort is None else thinking_mode(request.reasoning_effort),
             "output_config": _encode_output_config(request) or None,
             "service_tier": request.service_tier,
             "metadata": _encode_metadata(request.metadata),
@@ -121,17 +121,11 @@ def _encode_tool_choice(request: ChatRequest) -> dict[str, Json] | None:
     return encoded | ({"disable_parallel_tool_use": True} if is_single and word != "none" else {})
 
 
-def _encode_thinking(effort: ReasoningEffort | None) -> dict[str, Json] | None:
-    if effort is None:
-        return None
-    return {"type": "disabled" if effort == "none" else "adaptive"}
-
-
 def _encode_output_config(request: ChatRequest) -> dict[str, Json]:
-    schema, effort = request.schema, request.reasoning_effort
+    schema = request.schema
     return without_none(
         {
-            "effort": None if effort == "none" else "low" if effort == "minimal" else effort,
+            "effort": nearest_effort(request.reasoning_effort),
             "format": None if schema is None else {"type": "json_schema", "schema": dict(schema)},
         }
     )
@@ -149,7 +143,7 @@ def _encode_metadata(metadata: Mapping[str, str]) -> dict[str, str] | None:
 
 
 def decode_request(request: HttpRequest) -> ChatRequest:
-    body = parse_any(request.body)
+    body = parse_request(request.body)
     output_config = body.get("output_config") or {}
     tool_choice = body.get("tool_choice") or {}
     return ChatRequest(
@@ -184,30 +178,13 @@ def _decode_message(message: dict[str, Json]) -> Iterator[Message]:
     parts = decode_content(message["content"])
     match message["role"]:
         case "user":
-            yield from _decode_user(parts)
+            yield from split_turn(parts)
         case "assistant":
             yield assistant(*parts)
         case "system":  # allowed between messages since 2026-10-21
             yield system(*parts)
         case role:
             raise invalid_request(f"unknown message role {role!r}")
-
-
-def _decode_user(parts: list[Part]) -> Iterator[Message]:
-    """Yield one message for each tool result in a turn, with its cache mark, then one for the rest of it."""
-    results: list[list[Part]] = []
-    rest: list[Part] = []
-    for part in parts:
-        if isinstance(part, ToolResult):
-            results.append([part])
-        elif isinstance(part, CachePoint) and results and not rest:
-            results[-1].append(part)
-        else:
-            rest.append(part)
-    for result in results:
-        yield Message("tool", tuple(result))
-    if rest or not parts:
-        yield user(*rest)
 
 
 def _decode_tool(tool: dict[str, Json]) -> Tool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from tapeline.providers.anthropic.capabilities import NEVER_FORCED, THINKS_ON_A_BUDGET
+from tapeline.providers.anthropic.capabilities import NEVER_FORCED, THINKS_ON_A_BUDGET, thinking_mode
 from tapeline.types import Capabilities, Json, ReasoningEffort, StructuredOutput
 
 _MODEL = re.compile(r"(?:^|[./])(?P<maker>[a-z0-9]+)\.(?P<name>[a-z][^./]*(\.\d[^./]*)*)$")
@@ -57,17 +57,12 @@ Fields: TypeAlias = dict[str, Json]
 """Some of `additionalModelRequestFields`."""
 
 
-def nearest_effort(effort: ReasoningEffort | None) -> str | None:
-    """Return the nearest effort that Converse and Claude know. None for none: that is said otherwise."""
-    return None if effort == "none" else "low" if effort == "minimal" else effort
-
-
 def _of_three(effort: ReasoningEffort) -> str:
     return {"medium": "medium", "high": "high", "xhigh": "high", "max": "high"}.get(effort, "low")
 
 
 def _claude_reasoning(effort: ReasoningEffort) -> Fields:
-    return {"thinking": {"type": "disabled" if effort == "none" else "adaptive"}}
+    return {"thinking": thinking_mode(effort)}
 
 
 def _nova_reasoning(effort: ReasoningEffort) -> Fields:

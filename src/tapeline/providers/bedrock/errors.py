@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.bodies import dumps
-from tapeline.providers.errors import error_object, http_error, word_of
+from tapeline.providers.errors import error_object, final_unless_throttled, http_error, word_of
 from tapeline.providers.eventstream import Frame
 from tapeline.types import Json, Reply
 
@@ -45,8 +45,6 @@ VERDICTS: Mapping[str, bool] = {
 }
 """Which of them are tried again at once, where their code alone would say otherwise."""
 
-TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
-
 # Bedrock has no type of its own for these two, so here alone the prose decides. The first is a quota
 # that comes back tomorrow, told apart from a throttle of seconds by nothing else.
 DAILY_QUOTA = "too many tokens per day"
@@ -68,10 +66,7 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
 
 
 def frame_error(frame: Frame) -> LLMError:
-    """The error that a frame inside the stream reports: an exception of the API, or one of the transport.
-
-    Retried at once only where the server said to come back.
-    """
+    """The error that a frame inside the stream reports: an exception of the API, or one of the transport."""
     message = _message(error_object(frame.payload)) or str(dict(frame.headers).get(":error-message", ""))
     type = frame.type[:1].upper() + frame.type[1:]  # throttlingException here, ThrottlingException elsewhere
     error = LLMError(
@@ -80,8 +75,7 @@ def frame_error(frame: Frame) -> LLMError:
         provider_code=frame.type,
     )
     error.retryable = RETRYABLE_TYPES.get(type, error.retryable)
-    error.should_retry = None if error.code in TOO_BUSY else False
-    return error
+    return final_unless_throttled(error)
 
 
 def malformed_tool_use(partial: Reply | None = None) -> LLMError:

@@ -11,11 +11,13 @@ from urllib.parse import quote, unquote
 import msgspec
 
 from tapeline.errors import ErrorCode, LLMError
+from tapeline.providers.anthropic.capabilities import nearest_effort
 from tapeline.providers.bedrock import wire
-from tapeline.providers.bedrock.capabilities import Family, family_of, nearest_effort
+from tapeline.providers.bedrock.capabilities import Family, family_of
 from tapeline.providers.bedrock.content import Block, decode_block, encode_part, parts_of
 from tapeline.providers.bodies import dumps, without_none
 from tapeline.providers.errors import NOT_JSON, invalid_request
+from tapeline.providers.tools import split_turn
 from tapeline.types import (
     CachePoint,
     ChatRequest,
@@ -31,7 +33,6 @@ from tapeline.types import (
     ToolResult,
     assistant,
     system,
-    user,
 )
 
 _PATH = re.compile(r"/model/(?P<model>[^?]+)/converse(?P<stream>-stream)?(?:\?|$)")
@@ -268,30 +269,13 @@ def _decode_messages(body: wire.Request) -> Iterator[Message]:
     for message in body.messages:
         match message.role:
             case "user":
-                yield from _decode_user(message.content)
+                yield from split_turn(map(_decode_part, message.content))
             case "assistant":
                 yield assistant(*parts_of(message.content))
             case "system":
                 yield system(*map(_decode_part, message.content))
             case role:
                 raise invalid_request(f"unknown message role {role!r}")
-
-
-def _decode_user(blocks: list[wire.Block]) -> Iterator[Message]:
-    """Yield one message for each tool result in a turn, with its cache point, then one for the rest of it."""
-    results: list[list[Part]] = []
-    rest: list[Part] = []
-    for part in map(_decode_part, blocks):
-        if isinstance(part, ToolResult):
-            results.append([part])
-        elif isinstance(part, CachePoint) and results and not rest:
-            results[-1].append(part)
-        else:
-            rest.append(part)
-    for result in results:
-        yield Message("tool", tuple(result))
-    if rest or not blocks:
-        yield user(*rest)
 
 
 def _decode_part(block: wire.Block) -> Part:

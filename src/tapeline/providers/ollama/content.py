@@ -10,7 +10,7 @@ from tapeline.providers.bodies import dumps, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.inline import base64_of, document_text
 from tapeline.providers.ollama import wire
-from tapeline.providers.tools import arguments_as_object, arguments_as_text
+from tapeline.providers.tools import arguments_as_object, arguments_as_text, call_id
 from tapeline.types import Json, Message, Part, Refusal, Text, Thinking, ToolCall
 
 # From the provider --------------------------------------------------------------------------------
@@ -33,11 +33,6 @@ def calls_of(message: wire.Message, *, first_call: int) -> Iterator[ToolCall]:
             name=function.name,
             raw_arguments=arguments_as_text(function.arguments),
         )
-
-
-def call_id(number: int) -> str:
-    """Return the id of a call that came without one; so the result that comes back finds its call."""
-    return f"call_{number}"
 
 
 # From a client ------------------------------------------------------------------------------------

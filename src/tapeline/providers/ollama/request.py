@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tapeline.providers.bodies import dumps, parse_any, without_none
+from tapeline.providers.bodies import dumps, parse_request, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.ollama.content import (
-    call_id,
     decode_call,
     decode_images,
     encode_images,
     encode_message,
     encode_text,
 )
-from tapeline.providers.tools import decode_function_tool, encode_function_tool
+from tapeline.providers.tools import call_id, decode_function_tool, encode_function_tool
 from tapeline.types import (
     ChatRequest,
     HttpRequest,
@@ -114,7 +113,7 @@ def _encode_result(result: ToolResult, tool_name: str | None) -> dict[str, Json]
 
 
 def decode_request(request: HttpRequest) -> ChatRequest:
-    body = parse_any(request.body)
+    body = parse_request(request.body)
     options = body.get("options") or {}
     stop = options.get("stop") or ()
     return ChatRequest(

@@ -9,8 +9,9 @@ from typing import Any
 from tapeline.media import Audio, Document, Image
 from tapeline.providers.bodies import dumps
 from tapeline.providers.errors import invalid_request
-from tapeline.providers.inline import base64_of, data_url, document_text, parse_data_url
+from tapeline.providers.inline import base64_of, data_url, document_text, image_of, parse_data_url
 from tapeline.providers.openai import wire
+from tapeline.providers.tools import call_id
 from tapeline.types import Json, Message, Part, Refusal, Text, Thinking, ToolCall
 
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
@@ -85,7 +86,7 @@ def _decode_part(part: dict[str, Json]) -> Part:
         case {"type": "text", "text": text}:
             return Text(text)
         case {"type": "image_url", "image_url": {"url": url}}:
-            return _decode_image(url)
+            return image_of(url)
         case {"type": "file", "file": {"file_data": url} as file}:
             media_type, data = parse_data_url(url)
             return Document(media_type=media_type, data=data, name=file.get("filename"))
@@ -94,13 +95,6 @@ def _decode_part(part: dict[str, Json]) -> Part:
             return Audio(media_type=media_type, data=base64.b64decode(data, validate=True))
         case _:
             raise invalid_request(f"cannot read a content part of type {part.get('type')!r}")
-
-
-def _decode_image(url: str) -> Image:
-    if not url.startswith("data:"):
-        return Image(media_type="image/*", url=url)
-    media_type, data = parse_data_url(url)
-    return Image(media_type=media_type, data=data)
 
 
 # Of an assistant's message, in an answer or in a request -------------------------------------------
@@ -145,8 +139,3 @@ def arguments_of(function: wire.Function) -> str:
     """Return the arguments as text, which some servers send as the object itself."""
     arguments = function.arguments
     return dumps(arguments).decode() if isinstance(arguments, dict) else arguments or ""
-
-
-def call_id(number: int) -> str:
-    """Return the id of a call that came without one, so that its result finds it."""
-    return f"call_{number}"

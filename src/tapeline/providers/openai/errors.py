@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.providers.bodies import dumps
-from tapeline.providers.errors import code_of_status, error_object, http_error, word_of
+from tapeline.providers.errors import (
+    code_of_status,
+    error_object,
+    final,
+    final_unless_throttled,
+    http_error,
+    word_of,
+)
 from tapeline.types import Json
 
 ERROR_CODES: Mapping[str, ErrorCode] = {
@@ -26,8 +33,6 @@ ERROR_CODES: Mapping[str, ErrorCode] = {
     "server_is_overloaded": ErrorCode.OVERLOADED,
 }
 
-TOO_BUSY = frozenset({ErrorCode.RATE_LIMIT, ErrorCode.OVERLOADED})
-
 
 def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMError:
     error = error_object(body)
@@ -37,17 +42,13 @@ def decode_error(status: int, headers: Mapping[str, str], body: bytes) -> LLMErr
 
 
 def error_in_body(error: Json) -> LLMError:
-    """The error of a 200 whose body is one. Not retried at once: the server has answered, and been paid."""
-    decoded = _error_without_status(error)
-    decoded.should_retry = False
-    return decoded
+    """The error of a 200 whose body is one."""
+    return final(_error_without_status(error))
 
 
 def error_in_stream(error: Json) -> LLMError:
-    """The error a stream ends with. Retried at once only where the server said to come back."""
-    decoded = _error_without_status(error)
-    decoded.should_retry = None if decoded.code in TOO_BUSY else False
-    return decoded
+    """The error a stream ends with."""
+    return final_unless_throttled(_error_without_status(error))
 
 
 def _error_without_status(error: Json) -> LLMError:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tapeline.providers.bodies import dumps, parse_any, without_none
+from tapeline.providers.bodies import dumps, parse_request, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.openai import wire
 from tapeline.providers.openai.capabilities import WANTS_REASONING_BACK
 from tapeline.providers.openai.content import decode_content, encode_call, encode_content, parts_of
-from tapeline.providers.schemas import is_strict
-from tapeline.providers.tools import decode_function_tool, encode_function_tool
+from tapeline.providers.schemas import named_schema
+from tapeline.providers.tools import decode_function_tool, encode_function_tool, encode_tool_options
 from tapeline.types import (
     CachePoint,
     ChatRequest,
@@ -32,8 +32,6 @@ from tapeline.types import (
 )
 
 PATH = "/chat/completions"
-TOOL_CHOICES = frozenset({"auto", "none", "required"})
-"""What is written as it is; any other choice is the name of a tool."""
 
 # Towards the provider -----------------------------------------------------------------------------
 
@@ -55,7 +53,9 @@ def encode_request(request: ChatRequest) -> HttpRequest:
             "metadata": dict(request.metadata) or None,
             "store": True if request.metadata else None,  # "metadata is only allowed when store is enabled"
             "tools": [encode_function_tool(tool) for tool in request.tools] or None,
-            **_encode_tool_options(request),
+            **encode_tool_options(
+                request, named={"type": "function", "function": {"name": request.tool_choice}}
+            ),
             "response_format": _encode_schema(request),
             "stream": True if request.is_stream else None,
             "stream_options": {"include_usage": True} if request.is_stream else None,
@@ -102,29 +102,17 @@ def _reasoning(message: Message) -> str:
     return "".join(part.text for part in message.content if isinstance(part, Thinking) and part.id is None)
 
 
-def _encode_tool_options(request: ChatRequest) -> dict[str, Json]:
-    """Return how tools may be called: nothing where there are none, which the API would take amiss."""
-    if not (request.tools or "tools" in request.extra):
-        return {}
-    choice: Json = request.tool_choice
-    if choice is not None and choice not in TOOL_CHOICES:
-        choice = {"type": "function", "function": {"name": choice}}
-    return {"tool_choice": choice, "parallel_tool_calls": request.parallel_tool_calls}
-
-
 def _encode_schema(request: ChatRequest) -> dict[str, Json] | None:
     if request.schema is None:
         return None
-    schema = dict(request.schema)
-    named = {"name": request.schema_name, "schema": schema, "strict": is_strict(schema)}
-    return {"type": "json_schema", "json_schema": named}
+    return {"type": "json_schema", "json_schema": named_schema(request.schema_name, request.schema)}
 
 
 # From a client ------------------------------------------------------------------------------------
 
 
 def decode_request(request: HttpRequest) -> ChatRequest:
-    body = parse_any(request.body)
+    body = parse_request(request.body)
     schema = (body.get("response_format") or {}).get("json_schema") or {}
     stop = body.get("stop") or ()
     return ChatRequest(

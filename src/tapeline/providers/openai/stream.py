@@ -10,9 +10,10 @@ from tapeline.providers.bodies import dumps, parse, without_none
 from tapeline.providers.delivery import Delivery, decode_tail
 from tapeline.providers.errors import closed, error_object, no_events
 from tapeline.providers.openai import wire
-from tapeline.providers.openai.content import arguments_of, call_id, refusal_of, text_of, thinking_of
+from tapeline.providers.openai.content import arguments_of, refusal_of, text_of, thinking_of
 from tapeline.providers.openai.errors import error_in_stream
 from tapeline.providers.openai.reply import decode_finish_reason, decode_usage, encode_usage
+from tapeline.providers.tools import call_id
 from tapeline.types import Chunk, Json, ToolCallDelta
 
 # Reading ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import msgspec
 from tapeline.media import Audio, Document, Image
 from tapeline.providers.bodies import parse, without_none
 from tapeline.providers.errors import invalid_request
-from tapeline.providers.inline import data_url, parse_data_url
+from tapeline.providers.inline import data_url, image_of, parse_data_url
 from tapeline.providers.openai_responses import wire
 from tapeline.types import Json, Part, Refusal, Text, Thinking, ToolCall
 
@@ -76,20 +76,13 @@ def _decode_part(part: dict[str, Json]) -> Part:
         case {"type": "refusal", "refusal": text}:
             return Refusal(text)
         case {"type": "input_image", "image_url": str(url)}:
-            return _decode_image(url)
+            return image_of(url)
         case {"type": "input_file", "file_url": str(url)}:
             return Document(media_type="application/*", url=url)
         case {"type": "input_file", "file_data": str(url)}:
             return _decode_document(url, part.get("filename"))
         case _:
             raise invalid_request(f"cannot read a content part of type {part.get('type')!r}")
-
-
-def _decode_image(url: str) -> Image:
-    if not url.startswith("data:"):
-        return Image(media_type="image/*", url=url)
-    media_type, data = parse_data_url(url)
-    return Image(media_type=media_type, data=data)
 
 
 def _decode_document(url: str, name: str | None) -> Document:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from tapeline.providers.bodies import dumps, parse_any, without_none
+from tapeline.providers.bodies import dumps, parse_request, without_none
 from tapeline.providers.errors import invalid_request
 from tapeline.providers.openai_responses.content import (
     decode_answer_item,
@@ -13,7 +13,8 @@ from tapeline.providers.openai_responses.content import (
     encode_answer_item,
     encode_content,
 )
-from tapeline.providers.schemas import is_strict
+from tapeline.providers.schemas import named_schema
+from tapeline.providers.tools import encode_tool_options
 from tapeline.types import (
     ChatRequest,
     HttpRequest,
@@ -31,8 +32,6 @@ from tapeline.types import (
 
 PATH = "/responses"
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
-TOOL_CHOICES = frozenset({"auto", "none", "required"})
-"""What is written as it is; any other choice is the name of a tool."""
 
 ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 """Fields that point to what only OpenAI's servers hold."""
@@ -53,7 +52,7 @@ def encode_request(request: ChatRequest) -> HttpRequest:
             "service_tier": request.service_tier,
             "metadata": dict(request.metadata) or None,
             "tools": [_encode_tool(tool) for tool in request.tools] or None,
-            **_encode_tool_options(request),
+            **encode_tool_options(request, named={"type": "function", "name": request.tool_choice}),
             "text": _encode_schema(request),
             "store": bool(request.metadata),  # labels are for finding what was stored
             "stream": True if request.is_stream else None,
@@ -104,29 +103,17 @@ def _encode_tool(tool: Tool) -> dict[str, Json]:
     }
 
 
-def _encode_tool_options(request: ChatRequest) -> dict[str, Json]:
-    """Return how tools may be called: nothing where there are none, which the API would take amiss."""
-    if not (request.tools or "tools" in request.extra):
-        return {}
-    choice: Json = request.tool_choice
-    if choice is not None and choice not in TOOL_CHOICES:
-        choice = {"type": "function", "name": choice}
-    return {"tool_choice": choice, "parallel_tool_calls": request.parallel_tool_calls}
-
-
 def _encode_schema(request: ChatRequest) -> dict[str, Json] | None:
     if request.schema is None:
         return None
-    schema = dict(request.schema)
-    named = {"name": request.schema_name, "schema": schema, "strict": is_strict(schema)}
-    return {"format": {"type": "json_schema"} | named}
+    return {"format": {"type": "json_schema"} | named_schema(request.schema_name, request.schema)}
 
 
 # From a client ------------------------------------------------------------------------------------
 
 
 def decode_request(request: HttpRequest) -> ChatRequest:
-    body = parse_any(request.body)
+    body = parse_request(request.body)
     for name in ELSEWHERE:
         if body.get(name) is not None:
             raise invalid_request(f"no conversations are kept here: send it whole as input, without {name}")
