@@ -12,6 +12,7 @@ from tapeline.types import Json
 W = TypeVar("W")
 """A wire struct."""
 
+_ANY = msgspec.json.Decoder()
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -23,6 +24,11 @@ def parse(body: bytes, decoder: msgspec.json.Decoder[W]) -> W:
         if not body.strip():
             raise empty("an empty body") from error
         raise malformed(f"{error}: {preview(body)}") from error
+
+
+def parse_any(body: bytes) -> Json:
+    """Decode JSON of any shape, for a codec that has no structs. Raises LLMError as `parse` does."""
+    return parse(body, _ANY)
 
 
 def parse_request(body: bytes) -> dict[str, Json]:
