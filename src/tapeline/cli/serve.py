@@ -21,7 +21,7 @@ def serve(
     base_url: Annotated[str | None, typer.Option(help="Where the model behind is reached.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print where it listens as JSON.")] = False,
 ) -> None:
-    """Serve a model in the OpenAI, Anthropic, Bedrock and Ollama formats, on this machine only.
+    """Serve a model in the formats of OpenAI (both), Anthropic, Bedrock and Ollama, on this machine only.
 
     Example: tapeline serve mock:echo --port 8080
     """
