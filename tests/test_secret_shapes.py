@@ -31,6 +31,12 @@ def test_a_known_secret_is_blanked_whatever_it_looks_like() -> None:
     assert without_secrets("the key hunter2 is wrong", ["hunter2"]) == "the key [secret] is wrong"
 
 
+def test_a_placeholder_of_a_key_does_not_blank_parts_of_words() -> None:
+    """As local servers are given one; a real key goes wherever it stands."""
+    assert without_secrets("x: the next exit", ["x"]) == "[secret]: the next exit"
+    assert without_secrets("key=hunter2000&", ["hunter200"]) == "key=[secret]0&"
+
+
 @pytest.mark.parametrize("text", ["", "ask the model", "sk-1", "disk-full * 3", "naïve 🙂"])
 def test_other_text_stays_as_it_is(text: str) -> None:
     assert without_secrets(text) == text

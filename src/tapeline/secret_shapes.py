@@ -27,13 +27,19 @@ STARRED_KEY = re.compile(rb"\bsk-[^\s\"'*]*\*+[^\s\"',;]*")
 """A key as OpenAI shows it in errors: its start and its end, which are nobody's business either."""
 
 BLANK = b"[secret]"
+SHORT_KEY_BYTES = 8
+"""What is shorter is a placeholder, such as local servers are given, and may stand inside any word."""
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a message without the given secrets, and without anything that looks like one."""
     data = text.encode("utf-8", "replace")
-    for secret in secrets:
-        data = data.replace(secret.encode("utf-8", "replace"), BLANK)
-    for pattern in (STARRED_KEY, *SUSPECTS.values()):
+    for pattern in (*map(_pattern_of, secrets), STARRED_KEY, *SUSPECTS.values()):
         data = pattern.sub(BLANK, data)
     return data.decode("utf-8", "replace")
+
+
+def _pattern_of(secret: str) -> re.Pattern[bytes]:
+    text = secret.encode("utf-8", "replace")
+    word = rb"(?<!\w)%b(?!\w)" if len(text) < SHORT_KEY_BYTES else b"%b"
+    return re.compile(word % re.escape(text))
