@@ -74,6 +74,7 @@ _HOMES = {
     "tapeline.cassettes": ("use_cassette",),
     "tapeline.client": ("LLM", "ToolRun", "chat_model"),
     "tapeline.clock": ("Clock", "SystemClock", "VirtualClock"),
+    "tapeline.disk_cache": ("DiskCache",),
     "tapeline.errors": (
         "CassetteError",
         "CassetteMissError",
@@ -84,20 +85,11 @@ _HOMES = {
         "ScenarioError",
     ),
     "tapeline.media": ("Audio", "Document", "Image"),
-    "tapeline.providers.mock": ("Mock",),
-    "tapeline.registry": ("register_provider",),
     "tapeline.policies.breaker": ("CircuitBreaker",),
     "tapeline.policies.cache": ("MemoryCache",),
-    "tapeline.disk_cache": ("DiskCache",),
     "tapeline.policies.pricing": ("Price",),
-    "tapeline.policies.ratelimit": (
-        "RateLimit",
-        "RateLimiter",
-    ),
-    "tapeline.policies.retry": (
-        "RetryBudget",
-        "RetryPolicy",
-    ),
+    "tapeline.policies.ratelimit": ("RateLimit", "RateLimiter"),
+    "tapeline.policies.retry": ("RetryBudget", "RetryPolicy"),
     "tapeline.policies.routing": (
         "CapabilityRoute",
         "ChainedRoute",
@@ -106,6 +98,8 @@ _HOMES = {
         "OrderedRoute",
         "PromptSizeRoute",
     ),
+    "tapeline.providers.mock": ("Mock",),
+    "tapeline.registry": ("register_provider",),
     "tapeline.tools": ("tool",),
     "tapeline.types": (
         "CachePoint",

@@ -126,7 +126,7 @@ class DiskCache:
             self._leave_parent()
         with self._lock:
             if self._connection is None:
-                raise ConfigError(f"the cache {self._path} was closed before it was used")
+                raise ConfigError(f"the cache {self._path} was closed; make another DiskCache")
             try:
                 with self._connection:
                     yield self._connection

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -111,4 +112,6 @@ class Core:
         names = (asked, answered) if target.name in self.prices else (answered, asked)
         prices = (cost_usd(target.codec.provider, name, reply.usage, self.prices) for name in names)
         price = next((price for price in prices if price is not None), None)
-        return reply if price is None else replace(reply, cost_usd=price * (not reply.is_cached))
+        if price is None:
+            return reply
+        return replace(reply, cost_usd=Decimal(0) if reply.is_cached else price)
