@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, RootModel
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError
 from tapeline.media import Document, Image
-from tapeline.tools import arun_tool, as_tool, run_tool, tool
+from tapeline.tools import arun_tool, as_tool, as_tools, run_tool, tool
 from tapeline.types import Json, Text, Tool, ToolCall, ToolResult
 from tapeline.validation import value_of
 
@@ -362,6 +362,19 @@ def test_a_decorator_makes_a_tool() -> None:
     assert (add_up.name, add_up.description) == ("plus", "Add up.")
     assert add_up.function is not None
     assert add_up.function(a=1, b="2") == 3
+
+
+@pytest.mark.parametrize("source", [lambda: None, Tool(name="f"), {"name": "f"}])
+def test_one_tool_is_not_several(source: Any) -> None:
+    with pytest.raises(ConfigError, match="put the one you have into a list"):
+        as_tools(source)
+
+
+def test_two_tools_of_one_name_are_refused() -> None:
+    """A model could not tell them apart, and nobody knows which of them runs."""
+    assert [tool.name for tool in as_tools([{"name": "a"}, Tool(name="b")])] == ["a", "b"]
+    with pytest.raises(ConfigError, match="more than one tool is called 'a'"):
+        as_tools([{"name": "a"}, Tool(name="a")])
 
 
 # Running --------------------------------------------------------------------------------------------

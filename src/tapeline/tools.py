@@ -13,7 +13,8 @@ import inspect
 import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from inspect import Parameter
@@ -60,6 +61,17 @@ def tool(
     """Make a tool of a function: `@tool`, or `@tool(name="weather")`. The function is its `.function`."""
     make = functools.partial(as_tool, name=name, description=description)
     return make if source is None else make(source)
+
+
+def as_tools(sources: Iterable[Any]) -> tuple[Tool, ...]:
+    """Return the tools that the sources are, by `as_tool`. Raises ConfigError, also for two of one name."""
+    if isinstance(sources, Tool | Mapping) or callable(sources):
+        raise ConfigError("tools are several: put the one you have into a list")
+    made = tuple(as_tool(source) for source in sources)
+    names = Counter(tool.name for tool in made)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ConfigError(f"more than one tool is called {twice[0]!r}: take names that tell them apart")
+    return made
 
 
 def as_tool(source: Any, *, name: str | None = None, description: str | None = None) -> Tool:

@@ -246,5 +246,7 @@ def test_a_batch_with_a_mistake_in_it_is_not_begun(face: Face, clock: VirtualClo
         face.ask("batch", model, clock, [QUESTION], max_concurrency=0)
     with pytest.raises(ConfigError, match="unknown option temprature"):
         face.ask("batch", model, clock, [QUESTION], temprature=1)
+    with pytest.raises(TypeError, match="put the one you have into a list"):
+        face.ask("batch", model, clock, "one prompt, not one for each letter")
 
     assert server.requests == []

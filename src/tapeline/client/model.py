@@ -240,7 +240,7 @@ class ProviderModel:
         request = with_options(self._defaults, given)
         if sources is None:
             return request
-        return replace(request, tools=tuple(tools.as_tool(source) for source in sources))
+        return replace(request, tools=tools.as_tools(sources))
 
     def _question(
         self, prompt: Prompt, schema: Any, options: Mapping[str, Any], *, is_stream: bool = False
@@ -285,6 +285,8 @@ class ProviderModel:
     ) -> list[Reply | LLMError]:
         if max_concurrency < 1:
             raise ConfigError(f"max_concurrency={max_concurrency}: 1 is one call after the other")
+        if isinstance(prompts, str):
+            raise TypeError("a batch is of several prompts: put the one you have into a list")
         given = dict(options)
         schema = given.pop("schema", None)
         questions = [self._question(prompt, schema, given) for prompt in prompts]
