@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tapeline.cassettes import use_cassette
-    from tapeline.client import LLM, ToolRun, chat_model
+    from tapeline.client import LLM, AsyncReplyStream, ProviderModel, ReplyStream, ToolRun, chat_model
     from tapeline.clock import Clock, SystemClock, VirtualClock
     from tapeline.disk_cache import DiskCache
     from tapeline.errors import (
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from tapeline.media import Audio, Document, Image
     from tapeline.policies.breaker import CircuitBreaker
-    from tapeline.policies.cache import MemoryCache
+    from tapeline.policies.cache import MemoryCache, ResponseCache
     from tapeline.policies.pricing import Price
     from tapeline.policies.ratelimit import RateLimit, RateLimiter
     from tapeline.policies.retry import RetryBudget, RetryPolicy
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         LatencyRoute,
         OrderedRoute,
         PromptSizeRoute,
+        Route,
     )
     from tapeline.providers.mock import Mock
     from tapeline.registry import register_provider
@@ -49,17 +50,20 @@ if TYPE_CHECKING:
         Capabilities,
         ChatModel,
         Chunk,
+        Generator,
         Health,
         HealthChecker,
         Message,
         ModelInfo,
         Refusal,
         Reply,
+        Streamer,
         Text,
         Thinking,
         Timing,
         Tool,
         ToolCall,
+        ToolCallDelta,
         ToolResult,
         Usage,
         assistant,
@@ -72,7 +76,14 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "tapeline.cassettes": ("use_cassette",),
-    "tapeline.client": ("LLM", "ToolRun", "chat_model"),
+    "tapeline.client": (
+        "LLM",
+        "AsyncReplyStream",
+        "ProviderModel",
+        "ReplyStream",
+        "ToolRun",
+        "chat_model",
+    ),
     "tapeline.clock": ("Clock", "SystemClock", "VirtualClock"),
     "tapeline.disk_cache": ("DiskCache",),
     "tapeline.errors": (
@@ -86,7 +97,10 @@ _HOMES = {
     ),
     "tapeline.media": ("Audio", "Document", "Image"),
     "tapeline.policies.breaker": ("CircuitBreaker",),
-    "tapeline.policies.cache": ("MemoryCache",),
+    "tapeline.policies.cache": (
+        "MemoryCache",
+        "ResponseCache",
+    ),
     "tapeline.policies.pricing": ("Price",),
     "tapeline.policies.ratelimit": ("RateLimit", "RateLimiter"),
     "tapeline.policies.retry": ("RetryBudget", "RetryPolicy"),
@@ -97,6 +111,7 @@ _HOMES = {
         "LatencyRoute",
         "OrderedRoute",
         "PromptSizeRoute",
+        "Route",
     ),
     "tapeline.providers.mock": ("Mock",),
     "tapeline.registry": ("register_provider",),
@@ -107,6 +122,8 @@ _HOMES = {
         "ChatModel",
         "Chunk",
         "Health",
+        "Generator",
+        "Streamer",
         "HealthChecker",
         "Message",
         "ModelInfo",
@@ -117,6 +134,7 @@ _HOMES = {
         "Timing",
         "Tool",
         "ToolCall",
+        "ToolCallDelta",
         "ToolResult",
         "Usage",
         "assistant",
@@ -129,6 +147,7 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "LLM",
+    "AsyncReplyStream",
     "Audio",
     "CachePoint",
     "Capabilities",
@@ -145,6 +164,7 @@ __all__ = [
     "DiskCache",
     "Document",
     "ErrorCode",
+    "Generator",
     "Health",
     "HealthChecker",
     "Image",
@@ -158,19 +178,25 @@ __all__ = [
     "OrderedRoute",
     "Price",
     "PromptSizeRoute",
+    "ProviderModel",
     "RateLimit",
     "RateLimiter",
     "Refusal",
     "Reply",
+    "ReplyStream",
+    "ResponseCache",
     "RetryBudget",
     "RetryPolicy",
+    "Route",
     "ScenarioError",
+    "Streamer",
     "SystemClock",
     "Text",
     "Thinking",
     "Timing",
     "Tool",
     "ToolCall",
+    "ToolCallDelta",
     "ToolResult",
     "ToolRun",
     "Usage",

@@ -61,7 +61,11 @@ class DiskCache:
     def get(self, key: str, now_s: float) -> CachedResponse | None:
         """Return what is kept under `key`, if it is not too old."""
         with self._database() as database:
-            row = database.execute(f"SELECT {COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
+            try:
+                row = database.execute(f"SELECT {COLUMNS} FROM responses WHERE key = ?", (key,)).fetchone()
+            except sqlite3.OperationalError as error:  # such as a lock that is held too long: ask the model
+                warnings.warn(f"{self._path}: cannot be read: {error}", RuntimeWarning, stacklevel=2)
+                return None
         response = _response(row) if row else None
         return None if response is None or response.is_expired(now_s, self._ttl_s) else response
 

@@ -417,6 +417,20 @@ def test_a_call_that_the_rate_limit_holds_back_too_long_is_not_made(face: Face, 
     assert (gave_up_ns, server.asked_at_s) == (0, [0.0, 6.0])
 
 
+@both_faces
+def test_another_target_answers_where_the_rate_limit_has_no_room_in_time(
+    face: Face, clock: VirtualClock
+) -> None:
+    server, other = Server(clock, answer()), Server(clock, answer())
+    limited = face.model(server, rate_limit=RateLimit(requests_per_minute=10, burst_s=0))
+    model = limited.with_(deadline_s=4.0, fallback=face.model(other))
+
+    for _ in range(2):
+        face.generate(model, clock, QUESTION)
+
+    assert (server.asked_at_s, other.asked_at_s) == ([0.0], [0.0])
+
+
 ALIVE = [MOCK.blocks(words(MOCK.reply()))[0], *[b": ping\n\n"] * 99]
 ENDS: dict[str, tuple[ScheduledResponse, bool, ErrorCode]] = {
     "the wait for an answer": (answer(due_s=60.0), False, ErrorCode.TIMEOUT),

@@ -76,18 +76,17 @@ def test_an_sdk_client_of_your_own_carries_the_call(name: str, clock: VirtualClo
 
 
 def test_only_clients_of_our_own_are_closed(clock: VirtualClock) -> None:
-    """A client you brought stays open; ours refuses to send once closed."""
+    """A client you brought stays open. A model whose own was closed opens another for the next call."""
     own = httpx2.Client(transport=Server(clock, answer()))
-    with_own = chat_model("mock:m", http_client=own, clock=clock)
-    with_ours = chat_model("mock:m", clock=clock)
+    texts = []
 
-    for model in (with_own, with_ours):
-        model.generate(QUESTION)
-        model.close()
+    for model in (chat_model("mock:m", http_client=own, clock=clock), chat_model("mock:m", clock=clock)):
+        with model:
+            model.generate(QUESTION)
+        texts.append(model.generate("Again?").text)
 
     assert not own.is_closed
-    with pytest.raises(RuntimeError, match="closed"):
-        with_ours.generate(QUESTION)
+    assert texts == ["Paris, of course.", "Again?"]
 
 
 def test_closing_before_the_first_call_opens_nothing(clock: VirtualClock) -> None:
@@ -100,11 +99,9 @@ def test_closing_before_the_first_call_opens_nothing(clock: VirtualClock) -> Non
 
 def test_the_asyncio_face_closes_its_own_client(clock: VirtualClock) -> None:
     async def main() -> None:
-        model = chat_model("mock:m", clock=clock)
-        await model.agenerate(QUESTION)
-        await model.aclose()
-        with pytest.raises(RuntimeError, match="closed"):
+        async with chat_model("mock:m", clock=clock) as model:
             await model.agenerate(QUESTION)
+        assert (await model.agenerate("Again?")).text == "Again?"
 
     clock.run(main())
 

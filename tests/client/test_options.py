@@ -10,7 +10,8 @@ import pytest
 from exchanges import BLOCKING, MOCK, QUESTION, R1, answer, both_faces
 from wires import FACES, WIRES, Face, Server, Wire
 
-from tapeline.client.options import OPTIONS, checked
+from tapeline.client.options import OPTIONS, POLICY_NAMES, check
+from tapeline.client.policies import POLICIES
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError
 from tapeline.media import Audio, Document, Image
@@ -19,7 +20,10 @@ from tapeline.types import Capabilities, ChatRequest, Tool, tool_result, user
 # What may be said ----------------------------------------------------------------------------------
 
 BAD_OPTIONS = {
-    "unknown": ({"temprature": 1}, "unknown option temprature; known are extra, frequency_penalty"),
+    "unknown": (
+        {"temprature": 1},
+        "unknown option temprature; did you mean temperature. Known are extra, frequency_penalty",
+    ),
     "a setting": ({"api_key": "sk-1"}, "unknown option api_key"),
     "too hot": ({"temperature": 2.5}, "option temperature: .*less than or equal to 2"),
     "not a number": ({"temperature": float("nan")}, "option temperature"),
@@ -138,5 +142,26 @@ def test_media_in_the_results_of_tools_counts_too() -> None:
     request = ChatRequest(model="m", messages=(tool_result("call-1", "see", page),))
 
     with pytest.raises(ConfigError, match=r"^m takes no documents"):
-        checked(request, "m", Capabilities(documents=False))
-    assert checked(request, "m", Capabilities(images=False)) is request
+        check(request, "m", Capabilities(documents=False))
+    check(request, "m", Capabilities(images=False))
+
+
+MISPLACED = {
+    "a policy": ({"retry": 3}, r"retry is a policy, .*model\.with_\(retry=\.\.\.\)"),
+    "nearly right": ({"max_token": 3}, "did you mean max_tokens"),
+}
+
+
+@pytest.mark.parametrize(("options", "advice"), MISPLACED.values(), ids=MISPLACED.keys())
+def test_what_is_no_option_is_refused_with_advice(options: dict[str, Any], advice: str) -> None:
+    with pytest.raises(ConfigError, match=advice):
+        BLOCKING.model(Server(VirtualClock(), answer())).generate(QUESTION, **options)
+
+
+def test_a_schema_cannot_be_bound() -> None:
+    with pytest.raises(ConfigError, match="a schema goes with each call"):
+        BLOCKING.model(Server(VirtualClock(), answer())).bind(schema=dict)
+
+
+def test_all_policies_are_known_when_they_are_misplaced() -> None:
+    assert POLICY_NAMES == POLICIES

@@ -152,3 +152,36 @@ def test_the_answer_of_a_fallback_does_not_stand_in_for_the_first(clock: Virtual
     texts = [model.generate(QUESTION).text for _ in range(3)]
 
     assert (texts, len(server.requests)) == (["Lyon?", TEXT, TEXT], 2)
+
+
+@both_faces
+def test_an_entry_that_cannot_be_read_is_a_miss(face: Face, clock: VirtualClock) -> None:
+    """A cache may never be worse than none: a damaged entry is let go, and the model is asked."""
+    cache = MemoryCache()
+    server = Server(clock, answer(OPENAI), stream_of(OPENAI), answer(OPENAI), stream_of(OPENAI))
+    model = face.model(server, OPENAI, cache=cache)
+    face.generate(model, clock, QUESTION)
+    face.stream(model, clock, QUESTION)
+    for entry in cache._entries.values():
+        object.__setattr__(entry, "body", b"{")
+
+    texts = [face.generate(model, clock, QUESTION).text, face.stream(model, clock, QUESTION)[1].text]
+
+    assert texts == [TEXT, TEXT]
+    assert len(server.requests) == 4
+    assert face.generate(model, clock, QUESTION).is_cached
+
+
+@both_faces
+def test_the_body_of_a_failed_try_is_not_kept(face: Face, clock: VirtualClock) -> None:
+    """Nor joined to that of the next one, which came whole though a stream was asked for."""
+    events = OPENAI.blocks([])
+    broken = streamed([b'data: {"error": {"message": "busy", "code": "rate_limit_exceeded"}}\n\n', *events])
+    whole = answer(OPENAI, headers={"content-type": "application/json"})
+    server = Server(clock, broken, whole, stream_of(OPENAI))
+    model = face.model(server, OPENAI, cache=MemoryCache())
+
+    texts = [face.stream(model, clock, QUESTION)[1].text for _ in range(2)]
+
+    assert texts == [TEXT, TEXT]
+    assert len(server.requests) == 3

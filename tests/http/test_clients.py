@@ -44,12 +44,11 @@ def test_each_event_loop_gets_a_client_of_its_own() -> None:
     """Connections belong to the loop that opened them."""
     clients = PerLoop(object)
 
-    async def main() -> tuple[object, object, object]:
-        return clients.peek(), clients.get(), clients.get()
+    async def main() -> tuple[object, object]:
+        return clients.get(), clients.get()
 
-    (none, first, again), (_, second, _) = asyncio.run(main()), asyncio.run(main())
+    (first, again), (second, _) = asyncio.run(main()), asyncio.run(main())
 
-    assert none is None
     assert first is again is not second
 
 
@@ -72,8 +71,43 @@ def test_a_client_does_not_outlive_its_loop_for_long() -> None:
     assert second() is not None
 
 
-def test_a_client_is_built_when_it_is_needed() -> None:
-    assert PerProcess(object).peek() is None
+class Closable:
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def test_a_closed_client_is_followed_by_another() -> None:
+    """Each is closed once; before the first call there is none."""
+    clients = PerProcess(Closable, Closable.close)
+    clients.close()
+    first = clients.get()
+    clients.close()
+    clients.close()
+
+    assert (first.closed, clients.get().closed) == (1, 0)
+
+
+def test_a_client_is_closed_with_its_loop_or_before() -> None:
+    """And none of another loop with it."""
+    clients = PerLoop(Closable, Closable.aclose)
+
+    async def main(*, is_closed: bool) -> list[Closable]:
+        opened = [clients.get()]
+        if is_closed:
+            await clients.aclose()
+            await clients.aclose()
+            opened.append(clients.get())
+        return opened
+
+    opened = asyncio.run(main(is_closed=True)) + asyncio.run(main(is_closed=False))
+
+    assert [client.closed for client in opened] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(("proxy", "is_own"), [(None, True), ("http://proxy.test:3128", False)])

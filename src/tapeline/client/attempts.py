@@ -59,7 +59,10 @@ class Attempts:
             self.record.retried(error, attempt=self.made, delay_s=delay_s)
             await self._io.sleep(delay_s)
             if self._takes_calls(target):
-                return await self._start_try(target)
+                try:
+                    return await self._start_try(target)
+                except LLMError as no_room:
+                    return await self._next_target(no_room)
         if not falls_back(error.code) or self._is_late():
             raise error
         return await self._next_target(error)
@@ -114,7 +117,10 @@ class Attempts:
                 self._made_here = 0
                 if target.retry.budget is not None:
                     target.retry.budget.deposit()
-                return await self._start_try(target)
+                try:
+                    return await self._start_try(target)
+                except LLMError as no_room:
+                    error = no_room
         raise error or _all_open()
 
     def _takes_calls(self, target: Target) -> bool:
@@ -131,8 +137,13 @@ class Attempts:
         return self.deadline is not None and self.deadline.left_s() <= 0
 
     async def _start_try(self, target: Target) -> Target:
+        """Wait until the target's limiter lets a try begin. Raises LLMError if it will not in time."""
         self._target = target  # from here on, who leaves frees the breaker for another probe
-        await self._pass_limiter(target)
+        try:
+            await self._pass_limiter(target)
+        except LLMError:
+            self.abandoned()
+            raise
         self.made += 1
         self._made_here += 1
         self.began_ns = self._io.clock.now_ns()

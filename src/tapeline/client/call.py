@@ -5,8 +5,10 @@ What a plain and a streamed call share, and the plain one; `stream` has the othe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import TypeVar
 
 from tapeline import structured
 from tapeline.client.attempts import Attempts
@@ -20,6 +22,8 @@ from tapeline.http.io import Io, Received
 from tapeline.policies.cache import CachedResponse, is_kept
 from tapeline.telemetry import CallRecord, call_span
 from tapeline.types import Reply, Timing
+
+T = TypeVar("T")
 
 
 class Call:
@@ -91,12 +95,20 @@ class Call:
             await received.close()
         raise target.codec.decode_error(received.status, received.headers, body)
 
-    def _stored(self) -> bytes | None:
-        """Return the body the cache holds for this request, if there is a cache and it does."""
-        if self._core.cache is None:
+    def _from_cache(self, decode: Callable[[bytes], T]) -> T | None:
+        """Return what the cache holds for this request, decoded; an entry that cannot be is let go."""
+        cache = self._core.cache
+        if cache is None:
             return None
-        found = self._core.cache.get(self._core.cache_key(self._question), wall_s(self._io.clock))
-        return None if found is None else found.body
+        key = self._core.cache_key(self._question)
+        found = cache.get(key, wall_s(self._io.clock))
+        if found is None:
+            return None
+        try:
+            return decode(found.body)
+        except LLMError:
+            cache.invalidate(key)
+            return None
 
     def _keep(self, received: Received, body: bytes, reply: Reply, target: Target) -> None:
         """Put a response into the cache, now that it is whole and could be decoded."""
@@ -155,10 +167,10 @@ class PlainCall(Call):
             return reply
 
     async def _found(self, record: CallRecord) -> Reply:
-        if (stored := self._stored()) is not None:
+        kept = self._from_cache(self._core.primary.codec.decode_response)
+        if kept is not None:
             record.cached()
-            reply = self._core.primary.codec.decode_response(stored)
-            return replace(reply, is_cached=True)
+            return replace(kept, is_cached=True)
         attempts = self._new_attempts(record)
         try:
             return await self._answered(attempts)

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tapeline import structured
-from tapeline.client.options import checked, fitted
+from tapeline.client.options import check, fitted
 from tapeline.client.stored import key_of
 from tapeline.client.target import Target
 from tapeline.clock import Clock
@@ -50,7 +50,7 @@ class Core:
 
     def check(self, question: Question) -> None:
         """Raise ConfigError if the first target does not take all of it; the others take what they can."""
-        checked(self.asked(question, self.primary), self.primary.name, self.primary.capabilities)
+        check(self.asked(question, self.primary), self.primary.name, self.primary.capabilities)
 
     def asked(self, question: Question, target: Target) -> ChatRequest:
         """Return the request as a target is asked: with its model, in its way to follow a schema."""

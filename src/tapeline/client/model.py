@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 from tapeline import structured, tools
 from tapeline.client.call import PlainCall
@@ -223,14 +223,26 @@ class ProviderModel:
         return await self._health(self._asyncio)
 
     def close(self) -> None:
-        """Close the connections of the blocking face."""
+        """Close the connections of the blocking face; a later call opens new ones."""
         for target in self._core.targets:
             target.provider.carrier.close()
 
     async def aclose(self) -> None:
-        """Close the connections of the asyncio face."""
+        """Close the connections of the asyncio face on this event loop."""
         for target in self._core.targets:
             await target.provider.carrier.aclose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        await self.aclose()
 
     # How ------------------------------------------------------------------------------------------------
 

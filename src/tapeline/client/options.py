@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any
@@ -31,6 +32,11 @@ OPTIONS = frozenset(
 )
 """Options of a call that are also settings of a model; `schema` and `tools` besides."""
 
+POLICY_NAMES = frozenset(
+    {"retry", "rate_limit", "breaker", "fallback", "route", "cache", "prices", "deadline_s"}
+)
+"""What people put among the options though it belongs to `with_`; a test holds it against the policies."""
+
 UNSET: Mapping[str, Any] = {
     field.name: field.default if field.default_factory is MISSING else field.default_factory()
     for field in fields(ChatRequest)
@@ -44,10 +50,7 @@ def with_options(request: ChatRequest, options: Mapping[str, Any]) -> ChatReques
     if not options:
         return request
     if unknown := sorted(set(options) - OPTIONS):
-        raise ConfigError(
-            f"unknown option {', '.join(unknown)}; known are {', '.join(sorted(OPTIONS))}, schema, tools; "
-            "anything else goes into extra={...}"
-        )
+        raise ConfigError(_unknown(unknown[0]))
     from pydantic import ValidationError
 
     try:
@@ -58,8 +61,21 @@ def with_options(request: ChatRequest, options: Mapping[str, Any]) -> ChatReques
     return replace(request, **{name: getattr(valid, name) for name in options})
 
 
-def checked(request: ChatRequest, model: str, capabilities: Capabilities) -> ChatRequest:
-    """Return the request if a model takes all of it. Raises ConfigError, which says what it does not take."""
+def _unknown(option: str) -> str:
+    if option in POLICY_NAMES:
+        return f"{option} is a policy, not an option of a call: model.with_({option}=...)"
+    if option == "schema":
+        return "a schema goes with each call: generate(..., schema=...)"
+    near = difflib.get_close_matches(option, OPTIONS, n=1)
+    hint = f"did you mean {near[0]}? Known" if near else "known"
+    return (
+        f"unknown option {option}; {hint} are {', '.join(sorted(OPTIONS))}, schema, tools; "
+        "anything else goes into extra={...}"
+    )
+
+
+def check(request: ChatRequest, model: str, capabilities: Capabilities) -> None:
+    """Raise ConfigError, which says what to do instead, for what a model does not take."""
     for option, advice in capabilities.refused.items():
         if getattr(request, option) != UNSET[option]:
             raise ConfigError(f"{model} does not take {option}: {advice}")
@@ -69,7 +85,6 @@ def checked(request: ChatRequest, model: str, capabilities: Capabilities) -> Cha
         raise ConfigError(f"{option} of {model} goes from {lowest:g} to {highest:g}, not {value:g}")
     _check_tools(request, model, capabilities)
     _check_media(request, model, capabilities)
-    return request
 
 
 def _out_of_range(request: ChatRequest, capabilities: Capabilities) -> list[str]:

@@ -57,8 +57,11 @@ class StreamedCall(Call):
 
     async def open(self) -> list[Chunk]:
         """Make tries until one brings content, and return what came up to there. Raises LLMError."""
-        if (stored := self._stored()) is not None:
-            return self._read_again(stored)
+        kept = self._from_cache(self._read_again)
+        if kept is not None:
+            self._record.cached()
+            self._is_cached = True
+            return self._stamped(kept)
         attempts = self._attempts = self._new_attempts(self._record)
         target = await attempts.first()
         while True:
@@ -74,13 +77,15 @@ class StreamedCall(Call):
 
     async def _first_content(self, target: Target, attempts: Attempts) -> list[Chunk]:
         self._target = target
+        self._body = None
         received = self.received = await self._send(target, attempts)
         chunks: list[Chunk] = []
         try:
             if _is_plain_json(received) and "json" not in target.codec.stream_media_type:
                 return self._stamped(await self._whole(received, target))
             self._decoder = target.codec.stream_decoder()
-            self._body = None if self._core.cache is None else []
+            if self._core.cache is not None:
+                self._body = []
             self.is_reading = True
             while (block := await received.next_block()) is not None:
                 chunks += (new := self.take(block))
@@ -100,10 +105,8 @@ class StreamedCall(Call):
         return chunks
 
     def _read_again(self, body: bytes) -> list[Chunk]:
-        self._record.cached()
-        self._is_cached = True
         decoder = self._core.primary.codec.stream_decoder()
-        return self._stamped(decoder.feed(body) + decoder.finish())
+        return decoder.feed(body) + decoder.finish()
 
     # The rest: blocks ---------------------------------------------------------------------------------
 
@@ -265,6 +268,7 @@ class _Stream:
 
     def __init__(self, core: Core, io: Io, question: Question) -> None:
         self._call = StreamedCall(core, io, question)
+        self._reply: Reply | None = None
 
     @property
     def reply(self) -> Reply:
@@ -274,7 +278,9 @@ class _Stream:
         """
         if self._call.reply is None:
             raise RuntimeError("the stream has not ended: read it to its end, or close it, before .reply")
-        return self._call.parsed(self._call.reply)
+        if self._reply is None:
+            self._reply = self._call.parsed(self._call.reply)
+        return self._reply
 
 
 class ReplyStream(_Stream):

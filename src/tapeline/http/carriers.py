@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Protocol, TypeAlias
 
 import httpx2
@@ -60,13 +61,12 @@ class HttpxCarrier:
         self.base_url = base_url.rstrip("/")
         self._timeouts = timeouts(timeout_s)
         self._sign = sign
-        self._is_given = http_client is not None
-        self._urls: dict[str, httpx2.URL] = {}
-        if self._is_given:
+        self._url = lru_cache(maxsize=64)(partial(_url, self.base_url))
+        if http_client is not None:  # the caller's, who closes it
             self._blocking = PerProcess(lambda: checked(http_client, httpx2.Client, "http_client"))
             self._asyncio = PerLoop(lambda: checked(http_client, httpx2.AsyncClient, "http_client"))
         else:
-            self._blocking = PerProcess(lambda: blocking_client(transport))
+            self._blocking = PerProcess(lambda: blocking_client(transport), httpx2.Client.close)
             self._asyncio = PerLoop(lambda: async_client(transport), httpx2.AsyncClient.aclose)
 
     def send(
@@ -88,9 +88,7 @@ class HttpxCarrier:
         return response
 
     def _prepared(self, request: HttpRequest, deadline: Deadline | None) -> httpx2.Request:
-        url = self._urls.get(request.path)
-        if url is None:
-            url = self._urls[request.path] = httpx2.URL(self.base_url + request.path)
+        url = self._url(request.path)
         headers = {"content-type": "application/json", **request.headers}
         extensions: dict[str, Any] = {"timeout": self._timeouts}
         if deadline is not None:
@@ -104,12 +102,14 @@ class HttpxCarrier:
         )
 
     def close(self) -> None:
-        if not self._is_given and (client := self._blocking.peek()) is not None:
-            client.close()
+        self._blocking.close()
 
     async def aclose(self) -> None:
-        if not self._is_given and (client := self._asyncio.peek()) is not None:
-            await client.aclose()
+        await self._asyncio.aclose()
+
+
+def _url(base_url: str, path: str) -> httpx2.URL:
+    return httpx2.URL(base_url + path)
 
 
 class SDKCarrier:

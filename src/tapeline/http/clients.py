@@ -26,7 +26,8 @@ LIMITS = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keep
 C = TypeVar("C")
 """A client: an httpx2 one, or a vendor's around it."""
 
-Close: TypeAlias = Callable[[C], Coroutine[Any, Any, None]]
+Close: TypeAlias = Callable[[C], None]
+AsyncClose: TypeAlias = Callable[[C], Coroutine[Any, Any, None]]
 
 
 def blocking_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
@@ -42,10 +43,11 @@ def async_client(transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.A
 
 
 class PerProcess(Generic[C]):
-    """Builds a client when it is first needed in a process."""
+    """Builds a client when it is first needed in a process. close: None where the client is the caller's."""
 
-    def __init__(self, build: Callable[[], C]) -> None:
+    def __init__(self, build: Callable[[], C], close: Close[C] | None = None) -> None:
         self._build = build
+        self._close = close
         self._lock = threading.Lock()
         self._client: C | None = None
         self._pid = 0
@@ -59,9 +61,11 @@ class PerProcess(Generic[C]):
                 self._client, self._pid = self._build(), os.getpid()
             return self._client
 
-    def peek(self) -> C | None:
-        """Return the client if this process has one."""
-        return self._client if self._pid == os.getpid() else None
+    def close(self) -> None:
+        """Close the client, if this process has one; the next call builds another."""
+        client, self._client = self._client, None
+        if client is not None and self._close is not None and self._pid == os.getpid():
+            self._close(client)
 
 
 class PerLoop(Generic[C]):
@@ -71,7 +75,7 @@ class PerLoop(Generic[C]):
     its loop; so there is one that closes the client. Loops that are merely closed leave it to the collector.
     """
 
-    def __init__(self, build: Callable[[], C], close: Close[C] | None = None) -> None:
+    def __init__(self, build: Callable[[], C], close: AsyncClose[C] | None = None) -> None:
         self._build = build
         self._close = close
         self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, C] = WeakKeyDictionary()
@@ -94,7 +98,7 @@ class PerLoop(Generic[C]):
         with suppress(StopIteration):
             keeper.__anext__().send(None)  # to its yield; it does not suspend before
 
-    async def _until_closed(self, client: C, close: Close[C]) -> AsyncGenerator[None, None]:
+    async def _until_closed(self, client: C, close: AsyncClose[C]) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
@@ -108,9 +112,11 @@ class PerLoop(Generic[C]):
                 self._clients.pop(loop, None)
                 self._keepers.pop(loop, None)
 
-    def peek(self) -> C | None:
-        """Return the client of the running loop if there is one."""
-        return self._clients.get(asyncio.get_running_loop())
+    async def aclose(self) -> None:
+        """Close the client of the running loop, if there is one; the next call builds another."""
+        keeper = self._keepers.pop(asyncio.get_running_loop(), None)
+        if keeper is not None:
+            await keeper.aclose()
 
 
 def checked(value: Any, wanted: type, name: str) -> Any:

@@ -151,14 +151,6 @@ class _Handler(BaseHTTPRequestHandler):
             if not request.messages:
                 raise ValueError("it has no messages")
             return request
-        except LLMError as error:
-            if error.code not in (ErrorCode.MALFORMED_RESPONSE, ErrorCode.EMPTY_RESPONSE):
-                raise
-            # Codecs share one JSON reader, which blames the provider; here the client is at fault.
-            raise LLMError(
-                f"not a {codec.provider} request: {error.__cause__ or 'an empty body'}",
-                code=ErrorCode.INVALID_REQUEST,
-            ) from error
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise LLMError(
                 f"not a {codec.provider} request: {type(error).__name__}: {error}",

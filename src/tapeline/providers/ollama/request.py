@@ -75,13 +75,16 @@ def _encode_tools(request: ChatRequest) -> list[dict[str, Json]]:
 
 
 def _encode_effort(effort: ReasoningEffort | None) -> str | bool | None:
-    if effort is None or effort in EFFORTS:
-        return effort
-    if effort == "none":
-        return False
-    raise invalid_request(
-        f"Ollama knows no reasoning_effort {effort!r}; known are none, {', '.join(EFFORTS)}"
-    )
+    """Return our word, or the nearest that Ollama knows."""
+    match effort:
+        case "none":
+            return False
+        case "minimal":
+            return "low"
+        case "xhigh":
+            return "max"
+        case _:
+            return effort
 
 
 def _encode_messages(messages: Iterable[Message]) -> list[dict[str, Json]]:
