@@ -14,7 +14,7 @@ SOURCE = TESTS.parent / "src" / "tapeline"
 
 RANKS = {
     **dict.fromkeys(("errors", "secret_shapes"), 0),
-    **dict.fromkeys(("media", "types", "clock", "validation"), 1),
+    **dict.fromkeys(("capabilities", "media", "types", "clock", "validation"), 1),
     "latency": 2,
     **dict.fromkeys(("providers", "policies", "http"), 3),
     **dict.fromkeys(("cassettes", "telemetry", "registry", "config", "structured", "tools", "disk_cache"), 4),

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
+from tapeline.capabilities import Capabilities
 from tapeline.errors import ConfigError, ErrorCode, LLMError
 from tapeline.structured import (
     ANSWER_TOOL,
@@ -25,7 +26,6 @@ from tapeline.structured import (
     schema_name,
 )
 from tapeline.types import (
-    Capabilities,
     ChatRequest,
     FinishReason,
     Refusal,

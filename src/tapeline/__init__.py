@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tapeline.capabilities import Capabilities, Health, ModelInfo
     from tapeline.cassettes import use_cassette
     from tapeline.client import LLM, AsyncReplyStream, ProviderModel, ReplyStream, ToolRun, chat_model
     from tapeline.clock import Clock, SystemClock, VirtualClock
@@ -47,14 +48,11 @@ if TYPE_CHECKING:
     from tapeline.tools import tool
     from tapeline.types import (
         CachePoint,
-        Capabilities,
         ChatModel,
         Chunk,
         Generator,
-        Health,
         HealthChecker,
         Message,
-        ModelInfo,
         Refusal,
         Reply,
         Streamer,
@@ -75,6 +73,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "tapeline.capabilities": ("Capabilities", "Health", "ModelInfo"),
     "tapeline.cassettes": ("use_cassette",),
     "tapeline.client": (
         "LLM",
@@ -118,15 +117,12 @@ _HOMES = {
     "tapeline.tools": ("tool",),
     "tapeline.types": (
         "CachePoint",
-        "Capabilities",
         "ChatModel",
         "Chunk",
-        "Health",
         "Generator",
         "Streamer",
         "HealthChecker",
         "Message",
-        "ModelInfo",
         "Refusal",
         "Reply",
         "Text",

@@ -16,19 +16,9 @@ from typing import Any
 
 import msgspec
 
+from tapeline.capabilities import Capabilities
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.types import (
-    Capabilities,
-    ChatRequest,
-    Json,
-    Message,
-    Reply,
-    Tool,
-    ToolCall,
-    system,
-    tool_result,
-    user,
-)
+from tapeline.types import ChatRequest, Json, Message, Reply, Tool, ToolCall, system, tool_result, user
 from tapeline.validation import adapter_of, checked_schema, explained, per_type, schema_of, value_of
 
 ANSWER_TOOL = "Give your answer by calling this tool."

@@ -7,11 +7,11 @@ import pytest
 from exchanges import BLOCKING, answer, both_faces, every_wire, failure
 from wires import FACES, Face, Server, Wire, plain
 
+from tapeline.capabilities import Health
 from tapeline.clock import VirtualClock
 from tapeline.latency.pacing import ScheduledResponse
 from tapeline.policies.breaker import CircuitBreaker
 from tapeline.policies.cache import MemoryCache
-from tapeline.types import Health
 
 NO_KEY = {"is_reachable": True, "is_authenticated": False}
 NO_MODEL = {"is_reachable": True, "is_authenticated": True, "has_model": False}

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from wires import FACES, WIRES, Face, Server, Wire
 
 import tapeline
+from tapeline.capabilities import ModelInfo
 from tapeline.client import LLM, chat_model
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError, ErrorCode, LLMError
-from tapeline.types import ChatModel, ChatRequest, HealthChecker, ModelInfo, Tool, system, user
+from tapeline.types import ChatModel, ChatRequest, HealthChecker, Tool, system, user
 
 
 @pytest.mark.parametrize("name", ["gpt-5.4-mini", "openai:", ":", ""])

@@ -10,12 +10,13 @@ import pytest
 from exchanges import BLOCKING, MOCK, QUESTION, R1, answer, both_faces
 from wires import FACES, WIRES, Face, Server, Wire
 
+from tapeline.capabilities import Capabilities
 from tapeline.client.options import OPTIONS, POLICY_NAMES, check
 from tapeline.client.policies import POLICIES
 from tapeline.clock import VirtualClock
 from tapeline.errors import ConfigError
 from tapeline.media import Audio, Document, Image
-from tapeline.types import Capabilities, ChatRequest, Tool, tool_result, user
+from tapeline.types import ChatRequest, Tool, tool_result, user
 
 # What may be said ----------------------------------------------------------------------------------
 

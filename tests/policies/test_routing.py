@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
 
+from tapeline.capabilities import Capabilities, StructuredOutput
 from tapeline.errors import ConfigError, ErrorCode
 from tapeline.media import Audio, Document, Image
 from tapeline.policies.pricing import Price
@@ -27,17 +28,7 @@ from tapeline.policies.routing import (
     RouteTarget,
     falls_back,
 )
-from tapeline.types import (
-    Capabilities,
-    ChatRequest,
-    Part,
-    StructuredOutput,
-    Text,
-    Timing,
-    Tool,
-    tool_result,
-    user,
-)
+from tapeline.types import ChatRequest, Part, Text, Timing, Tool, tool_result, user
 
 
 def target(name: str, **capabilities: Any) -> RouteTarget:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tapeline.types import Health
+from tapeline.capabilities import Health
 
 app = typer.Typer(help="Which providers there are, and whether they can be used.", no_args_is_help=True)
 

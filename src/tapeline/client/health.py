@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tapeline.capabilities import Health
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.types import Health
 
 PROMPT = "Say ok."
 MAX_TOKENS = 16

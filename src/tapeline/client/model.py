@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Self
 
 from tapeline import structured, tools
+from tapeline.capabilities import Health, ModelInfo
 from tapeline.client.call import PlainCall
 from tapeline.client.core import Core, Question
 from tapeline.client.health import MAX_TOKENS, PROMPT, health_after, healthy
@@ -24,17 +25,7 @@ from tapeline.policies.retry import RetryPolicy
 from tapeline.providers.codec import Codec
 from tapeline.registry import Clients, find_provider
 from tapeline.telemetry import batch_started
-from tapeline.types import (
-    ChatRequest,
-    Health,
-    ModelInfo,
-    Prompt,
-    Reply,
-    Tool,
-    ToolCall,
-    ToolResult,
-    messages_of,
-)
+from tapeline.types import ChatRequest, Prompt, Reply, Tool, ToolCall, ToolResult, messages_of
 
 BATCH_CONCURRENCY = 8
 TOOL_ROUNDS = 10

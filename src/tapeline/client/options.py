@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from typing import Any
 
+from tapeline.capabilities import Capabilities
 from tapeline.config import Settings
 from tapeline.errors import ConfigError
 from tapeline.policies.routing import needed_media
-from tapeline.types import Capabilities, ChatRequest, ToolChoice
+from tapeline.types import ChatRequest, ToolChoice
 
 OPTIONS = frozenset(
     {

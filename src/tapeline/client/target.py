@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from tapeline.capabilities import Capabilities
 from tapeline.policies.breaker import Breaker
 from tapeline.policies.ratelimit import RateLimiter
 from tapeline.policies.retry import RetryPolicy
 from tapeline.providers.codec import Codec
 from tapeline.registry import Provider
-from tapeline.types import Capabilities
 
 
 @dataclass(frozen=True, kw_only=True)

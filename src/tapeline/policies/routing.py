@@ -13,11 +13,12 @@ from math import inf
 from threading import Lock
 from typing import Protocol, runtime_checkable
 
+from tapeline.capabilities import Capabilities
 from tapeline.errors import ConfigError, ErrorCode
 from tapeline.media import Audio, Document, Image
 from tapeline.policies.pricing import Price, cost_usd
 from tapeline.policies.ratelimit import estimated_tokens, prompt_bytes
-from tapeline.types import Capabilities, ChatRequest, Part, Timing, ToolResult, Usage
+from tapeline.types import ChatRequest, Part, Timing, ToolResult, Usage
 
 CURABLE = frozenset(
     {

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
+from tapeline.capabilities import Capabilities
 from tapeline.errors import LLMError
-from tapeline.types import Capabilities, ChatRequest, Chunk, HttpRequest, Reply
+from tapeline.types import ChatRequest, Chunk, HttpRequest, Reply
 
 
 class StreamDecoder(Protocol):

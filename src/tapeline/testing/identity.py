@@ -7,12 +7,13 @@ from typing import Any
 import httpx2
 
 from tapeline import types
+from tapeline.capabilities import Capabilities, Health
 from tapeline.client import LLM
 from tapeline.errors import ErrorCode, LLMError
 from tapeline.testing.prompts import QUESTION, get_weather
 from tapeline.testing.subject import SECRET, Subject
 from tapeline.testing.verdicts import require
-from tapeline.types import Capabilities, ChatModel, Health, HealthChecker
+from tapeline.types import ChatModel, HealthChecker
 
 CHOICES = frozenset({"auto", "none", "required", "named"})
 

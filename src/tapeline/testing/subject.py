@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, TypeVar
 import httpx2
 import pytest
 
+from tapeline.capabilities import Capabilities
 from tapeline.cassettes import Tape, load_tape, save_tape
 from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import Interaction
@@ -23,7 +24,6 @@ from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import Recorded
 from tapeline.testing.stand_in import Line, StandIn
 from tapeline.testing.verdicts import broken
-from tapeline.types import Capabilities
 
 T = TypeVar("T")
 

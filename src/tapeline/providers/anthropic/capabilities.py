@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tapeline.types import Capabilities, Json, ReasoningEffort
+from tapeline.capabilities import Capabilities
+from tapeline.types import Json, ReasoningEffort
 
 OWN = re.compile(r"claude-")
 THINKS_ON_A_BUDGET = re.compile(r"claude-(3|(sonnet|haiku)-4-5|(opus|sonnet)-4(-[015]\b|-\d{8}|$))")

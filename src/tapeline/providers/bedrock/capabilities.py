@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tapeline.capabilities import Capabilities, StructuredOutput
 from tapeline.providers.anthropic.capabilities import NEVER_FORCED, THINKS_ON_A_BUDGET, thinking_mode
-from tapeline.types import Capabilities, Json, ReasoningEffort, StructuredOutput
+from tapeline.types import Json, ReasoningEffort
 
 _MODEL = re.compile(r"(?:^|[./])(?P<maker>[a-z0-9]+)\.(?P<name>[a-z][^./]*(\.\d[^./]*)*)$")
 """The end of a model id or of an ARN, as in us.anthropic.claude-haiku-4-5-20251001-v1:0."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tapeline.capabilities import Capabilities
 from tapeline.providers.openai import OpenAICodec
-from tapeline.types import Capabilities
 
 
 class MockCodec(OpenAICodec):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapeline.types import Capabilities
+from tapeline.capabilities import Capabilities
 
 CAPABILITIES = Capabilities(
     audio=False,

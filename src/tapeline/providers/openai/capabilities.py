@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tapeline.types import Capabilities
+from tapeline.capabilities import Capabilities
 
 RANGES: Mapping[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),

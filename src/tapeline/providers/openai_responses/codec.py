@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from tapeline.capabilities import Capabilities
 from tapeline.providers.openai import capabilities as chat
 from tapeline.providers.openai_responses import errors, reply, request, stream
-from tapeline.types import Capabilities
 
 NOT_HERE: Mapping[str, str] = {
     "top_k": "the Responses API has no such field: leave it out, or narrow top_p",
