@@ -1,4 +1,4 @@
-"""Documentation is true: its Python runs and prints what it says, its scenarios load."""
+"""Documentation is true: its Python prints what it says, its scenarios load, its tables are the code's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tapeline import registry
+from tapeline import Capabilities, ErrorCode, registry
+from tapeline.client.options import OPTIONS
+from tapeline.providers.anthropic import AnthropicCodec
+from tapeline.providers.bedrock import BedrockCodec
+from tapeline.providers.ollama import OllamaCodec
+from tapeline.providers.openai import OpenAICodec
+from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.scenarios import Scenario
 
 ROOT = Path(__file__).parent.parent
@@ -51,3 +57,49 @@ def test_scenarios_load(text: str) -> None:
 def test_links_lead_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
         assert link.startswith("https://") or (page.parent / link).exists(), link
+
+
+# Tables ---------------------------------------------------------------------------------------------
+
+MODELS = {
+    OpenAICodec(): ("anything", "gpt-4o", "o3"),
+    OpenAIResponsesCodec(): ("anything", "gpt-4o", "o3"),
+    AnthropicCodec(): ("anything", "claude-haiku-4-5", "claude-haiku-5-5"),
+    BedrockCodec(): ("anything", "anthropic.claude-haiku-4-5-v1:0", "anthropic.claude-haiku-5-5"),
+    OllamaCodec(): ("anything",),
+}
+"""Codec, in the order of the columns -> models that between them refuse all that any model of it does."""
+
+SAID_OTHERWISE = {"tool_choice", "extra"}
+"""Options that are not in `Capabilities.refused`."""
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """Return the rows of the first table below a heading: each word in the first cell -> the other cells."""
+    below = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
+    table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return {word: rest for first, *rest in cells for word in re.findall(r"`(\w+)`", first)}
+
+
+def verdict(option: str, capabilities: list[Capabilities]) -> str:
+    refusing = [option in known.refused for known in capabilities]
+    return "no" if all(refusing) else "by model" if any(refusing) else "yes"
+
+
+def test_the_table_of_options_is_that_of_the_capabilities() -> None:
+    """A cell that says neither no nor by model is a yes, maybe with a condition."""
+    table = rows("providers.md", "Options of a call")
+    known = [[codec.capabilities(model) for model in models] for codec, models in MODELS.items()]
+
+    said = {
+        option: [cell if cell in ("no", "by model") else "yes" for cell in table[option]]
+        for option in OPTIONS - SAID_OTHERWISE
+    }
+
+    assert said == {option: [verdict(option, models) for models in known] for option in said}
+    assert table.keys() == OPTIONS - {"extra"}
+
+
+def test_every_error_code_is_explained() -> None:
+    assert rows("errors.md", "Codes").keys() == set(ErrorCode)
