@@ -3,7 +3,10 @@
     model      what a caller holds: options, tools, streams, batches
     stream     the two streams it hands out
     options    what may be said per call, and what a model takes of it
-    core       one call, written once as coroutines that await nothing but an Io
+    core       where calls may go, under which policies
+    policies   how `with_` changes that
+    call       one call, written once as coroutines that await nothing but an Io
+    stored     what an answer is kept under in the response cache
     attempts   which target is tried next, when, and when to give up
     target     one provider, one model, and the policies of the calls to it
     tool_loop  calling a model until it wants no more tools

@@ -1,7 +1,8 @@
 """How to reach each provider: the carrier for its settings, with its SDK where it has one.
 
 The SDKs of OpenAI and Anthropic say which headers belong to a key; botocore finds AWS credentials and
-signs. All are imported at the first call, not before: that of Anthropic alone takes two seconds.
+signs. SDKs are imported at the first call, not before: that of Anthropic alone takes two seconds. boto3 is
+imported with the model, to find the endpoint.
 """
 
 from __future__ import annotations
