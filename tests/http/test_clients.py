@@ -71,6 +71,22 @@ def test_a_client_does_not_outlive_its_loop_for_long() -> None:
     assert second() is not None
 
 
+def test_no_loop_is_kept_by_a_client_that_was_closed() -> None:
+    """With it or before it: a program that calls asyncio.run for ever must not grow."""
+    clients = PerLoop(Closable, Closable.aclose)
+
+    async def main(*, is_closed: bool) -> weakref.ref[asyncio.AbstractEventLoop]:
+        clients.get()
+        if is_closed:
+            await clients.aclose()
+        return weakref.ref(asyncio.get_running_loop())
+
+    loops = [asyncio.run(main(is_closed=is_closed)) for is_closed in (True, False)]
+    gc.collect()
+
+    assert [loop() for loop in loops] == [None, None]
+
+
 class Closable:
     def __init__(self) -> None:
         self.closed = 0

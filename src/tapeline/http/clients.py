@@ -28,6 +28,7 @@ C = TypeVar("C")
 
 Close: TypeAlias = Callable[[C], None]
 AsyncClose: TypeAlias = Callable[[C], Coroutine[Any, Any, None]]
+Keeper: TypeAlias = AsyncGenerator[None, None]
 
 
 def blocking_client(transport: httpx2.BaseTransport | None = None) -> httpx2.Client:
@@ -78,43 +79,44 @@ class PerLoop(Generic[C]):
     def __init__(self, build: Callable[[], C], close: AsyncClose[C] | None = None) -> None:
         self._build = build
         self._close = close
-        self._clients: WeakKeyDictionary[asyncio.AbstractEventLoop, C] = WeakKeyDictionary()
-        self._keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncGenerator[None, None]] = (
+        # Client and keeper both hold on to their loop: an entry goes only when it is taken out.
+        self._opened: WeakKeyDictionary[asyncio.AbstractEventLoop, tuple[C, Keeper | None]] = (
             WeakKeyDictionary()
         )
 
     def get(self) -> C:
         loop = asyncio.get_running_loop()
-        client = self._clients.get(loop)
-        if client is None:
+        opened = self._opened.get(loop)
+        if opened is None:
             self._forget_closed_loops()
-            client = self._clients[loop] = self._build()
-            if self._close is not None:
-                self._keep(loop, self._until_closed(client, self._close))
-        return client
+            client = self._build()
+            opened = self._opened[loop] = client, self._keeper(client)
+        return opened[0]
 
-    def _keep(self, loop: asyncio.AbstractEventLoop, keeper: AsyncGenerator[None, None]) -> None:
-        self._keepers[loop] = keeper
+    def _keeper(self, client: C) -> Keeper | None:
+        if self._close is None:
+            return None
+        keeper = self._until_closed(client, self._close)
         with suppress(StopIteration):
             keeper.__anext__().send(None)  # to its yield; it does not suspend before
+        return keeper
 
-    async def _until_closed(self, client: C, close: AsyncClose[C]) -> AsyncGenerator[None, None]:
+    async def _until_closed(self, client: C, close: AsyncClose[C]) -> Keeper:
         try:
             yield
         finally:
-            self._clients.pop(asyncio.get_running_loop(), None)
+            self._opened.pop(asyncio.get_running_loop(), None)
             await close(client)
 
     def _forget_closed_loops(self) -> None:
         """Let go of clients that can never be used again: their connections keep their loops alive."""
-        for reference in self._clients.keyrefs():
+        for reference in self._opened.keyrefs():
             if (loop := reference()) is not None and loop.is_closed():
-                self._clients.pop(loop, None)
-                self._keepers.pop(loop, None)
+                self._opened.pop(loop, None)
 
     async def aclose(self) -> None:
         """Close the client of the running loop, if there is one; the next call builds another."""
-        keeper = self._keepers.pop(asyncio.get_running_loop(), None)
+        _, keeper = self._opened.get(asyncio.get_running_loop(), (None, None))
         if keeper is not None:
             await keeper.aclose()
 
