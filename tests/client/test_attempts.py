@@ -418,6 +418,28 @@ def test_a_call_that_the_rate_limit_holds_back_too_long_is_not_made(face: Face, 
 
 
 @both_faces
+def test_a_retry_that_the_rate_limit_holds_back_too_long_tells_of_the_first_try(
+    face: Face, clock: VirtualClock
+) -> None:
+    """Two targets, one failure, and room in neither: the last error leads back to the first."""
+    limit = RateLimit(requests_per_minute=10, burst_s=0)
+    other = face.model(Server(clock, answer()), rate_limit=limit)
+    face.generate(other, clock, QUESTION)
+    model = face.model(Server(clock, BROKEN), rate_limit=limit, deadline_s=4.0, fallback=other)
+
+    error = refused(face, model, clock)
+
+    no_room = ErrorCode.DEADLINE_EXCEEDED
+    assert codes_down_to_the_cause(error) == [no_room, no_room, ErrorCode.INTERNAL_ERROR]
+    assert error.message.endswith("; before that, internal_error: no")
+    assert error.attempts == 1
+
+
+def codes_down_to_the_cause(error: BaseException | None) -> list[ErrorCode]:
+    return [error.code, *codes_down_to_the_cause(error.__cause__)] if isinstance(error, LLMError) else []
+
+
+@both_faces
 def test_another_target_answers_where_the_rate_limit_has_no_room_in_time(
     face: Face, clock: VirtualClock
 ) -> None:

@@ -60,7 +60,7 @@ class Attempts:
             await self._io.sleep(delay_s)
             if self._takes_calls(target):
                 try:
-                    return await self._start_try(target)
+                    return await self._start_try(target, error)
                 except LLMError as no_room:
                     return await self._next_target(no_room)
         if not falls_back(error.code) or self._is_late():
@@ -118,7 +118,7 @@ class Attempts:
                 if target.retry.budget is not None:
                     target.retry.budget.deposit()
                 try:
-                    return await self._start_try(target)
+                    return await self._start_try(target, error)
                 except LLMError as no_room:
                     error = no_room
         raise error or _all_open()
@@ -136,11 +136,14 @@ class Attempts:
     def _is_late(self) -> bool:
         return self.deadline is not None and self.deadline.left_s() <= 0
 
-    async def _start_try(self, target: Target) -> Target:
-        """Wait until the target's limiter lets a try begin. Raises LLMError if it will not in time."""
+    async def _start_try(self, target: Target, before: LLMError | None) -> Target:
+        """Wait until the target's limiter lets a try begin. Raises LLMError if it will not in time.
+
+        before: why there is to be another try, which is then the cause of that error.
+        """
         self._target = target  # from here on, who leaves frees the breaker for another probe
         try:
-            await self._pass_limiter(target)
+            await self._pass_limiter(target, before)
         except LLMError:
             self.abandoned()
             raise
@@ -149,7 +152,7 @@ class Attempts:
         self.began_ns = self._io.clock.now_ns()
         return target
 
-    async def _pass_limiter(self, target: Target) -> None:
+    async def _pass_limiter(self, target: Target, before: LLMError | None) -> None:
         if target.limiter is None:
             return
         limiter, clock = target.limiter, self._io.clock
@@ -159,7 +162,7 @@ class Attempts:
         try:
             while (left_s := limiter.left_s(reservation, clock.now_ns())) > 0:
                 if self.deadline is not None and left_s >= self.deadline.left_s():
-                    raise self._no_room(target)
+                    raise self._no_room(target, before) from before
                 # In steps: others give back what they did not use, or are told to pause.
                 step_s = min(left_s, LIMITER_STEP_S)
                 await self._io.sleep(step_s)
@@ -171,9 +174,10 @@ class Attempts:
             self.record.waited(waited_s)
         self._reservation = reservation
 
-    def _no_room(self, target: Target) -> LLMError:
+    def _no_room(self, target: Target, before: LLMError | None) -> LLMError:
+        cause = "" if before is None else f"; before that, {before.code}: {before.message}"
         return LLMError(
-            f"the rate limit of {target.name} has no room for this call before its deadline",
+            f"the rate limit of {target.name} has no room for this call before its deadline{cause}",
             code=ErrorCode.DEADLINE_EXCEEDED,
             attempts=self.made,
         )
