@@ -104,6 +104,14 @@ def test_a_long_message_is_cut_everywhere() -> None:
     assert CassetteMissError(long).message == long
 
 
+def test_a_text_stays_short_whatever_a_server_sends() -> None:
+    """A request id comes out of a header, and can be as long as that; the attribute has all of it."""
+    error = LLMError("x" * 100_000, op="openai.generate", status=500, request_id="r" * 60_000)
+
+    assert len(str(error)) < 750
+    assert error.request_id == "r" * 60_000
+
+
 def test_a_lower_room_is_told_where_it_failed_only_once() -> None:
     """What is already known stays."""
     error = LLMError("no", op="openai.stream").placed(op="openai.generate", provider="openai", model="gpt")

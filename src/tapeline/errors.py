@@ -133,7 +133,7 @@ class LLMError(Exception):
         if self.status is not None:
             facts.append(f"HTTP {self.status}")
         if self.request_id:
-            facts.append(f"request {self.request_id}")
+            facts.append(f"request {shortened(self.request_id, 100)}")
         return f"{where}{self.message} [{', '.join(facts)}]"
 
     def __reduce__(self) -> tuple[Any, ...]:
