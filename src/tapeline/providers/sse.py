@@ -74,7 +74,7 @@ class SSEDecoder:
             block = self._with_lf_only(block)
         if self._is_at_start:
             block = self._without_bom(block)
-        if not self._ends_an_event(block):
+        if _LF not in block or not self._ends_an_event(block):
             self._keep(block)  # joined once, when the event is whole: it may come in thousands of blocks
             return []
         *frames, rest = b"".join((*self._waiting, block)).split(b"\n\n")
@@ -87,8 +87,9 @@ class SSEDecoder:
         return self._events(frames)
 
     def _ends_an_event(self, block: bytes) -> bool:
-        is_seam = block.startswith(b"\n") and bool(self._waiting) and self._waiting[-1].endswith(b"\n")
-        return is_seam or b"\n\n" in block
+        if b"\n\n" in block:
+            return True
+        return block.startswith(b"\n") and bool(self._waiting) and self._waiting[-1].endswith(b"\n")
 
     def finish(self) -> list[Event]:
         """Return the event that was left without its closing blank line, if there is one."""

@@ -191,13 +191,13 @@ class _StreamEncoder:
         self._tool_blocks: dict[int, int] = {}  # tool call -> block index
         self._is_signed = False  # the open block of thinking: nothing may follow its signature
         self._finish_reason: FinishReason | None = None
-        self._refusal = ""
+        self._refusal: list[str] = []
         self._usage = Usage(input_tokens=0, output_tokens=0)
 
     def encode(self, chunk: Chunk) -> Iterator[bytes]:
         self._usage = chunk.usage or self._usage
         self._finish_reason = chunk.finish_reason or self._finish_reason
-        self._refusal += chunk.refusal
+        self._refusal.append(chunk.refusal)
         yield from self._start(chunk)
         yield from self._thinking_deltas(chunk)
         if chunk.redacted:
@@ -213,7 +213,7 @@ class _StreamEncoder:
         """Yield what closes the message. Once for all: usage may come after the finish reason."""
         yield from self._start(Chunk())
         yield from self._stop_block()
-        delta = encode_stop(self._finish_reason, self._refusal)
+        delta = encode_stop(self._finish_reason, "".join(self._refusal))
         yield _event("message_delta", delta=delta, usage=encode_usage(self._usage))
         yield _event("message_stop")
 
