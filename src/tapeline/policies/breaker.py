@@ -40,7 +40,9 @@ class CircuitBreaker:
 class Breaker:
     """The state of one circuit breaker, for callers of any thread.
 
-    Ask `allows` before each try and report how it ended, by one of the three verbs.
+    Ask `allows` before each try and report how it ended, by one of the three verbs. A report does not say
+    of which try: one that began before the breaker opened, and ends during the probe, counts for the probe.
+    Its news is as fresh, and the worst that can come of it is a second probe.
     """
 
     def __init__(self, policy: CircuitBreaker) -> None:
