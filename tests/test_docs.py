@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tapeline import Capabilities, ErrorCode, registry
+from tapeline import Audio, Capabilities, Document, ErrorCode, Image, LLMError, registry, user
 from tapeline.client.options import OPTIONS
 from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.bedrock import BedrockCodec
+from tapeline.providers.codec import Codec
 from tapeline.providers.ollama import OllamaCodec
 from tapeline.providers.openai import OpenAICodec
 from tapeline.providers.openai_responses import OpenAIResponsesCodec
 from tapeline.scenarios import Scenario
+from tapeline.types import ChatRequest, Part
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -70,16 +72,37 @@ MODELS = {
 }
 """Codec, in the order of the columns -> models that between them refuse all that any model of it does."""
 
+MEDIA = {
+    "`Image`, bytes": (Image(media_type="image/png", data=b"\x89PNG\r\n\x1a\n"),),
+    "`Image`, URL": (Image.from_url("https://host/a.png"), Image.from_url("s3://bucket/a.png")),
+    "`Document`, bytes": (
+        Document(media_type="application/pdf", data=b"%PDF-"),
+        Document(media_type="text/plain", data=b"Hello!"),
+        Document(media_type="application/zip", data=b"PK"),
+    ),
+    "`Document`, URL": (Document.from_url("https://host/a.pdf"), Document.from_url("s3://bucket/a.pdf")),
+    "`Audio`": (
+        Audio(media_type="audio/wav", data=b"RIFF0000WAVE"),
+        Audio(media_type="audio/ogg", data=b"OggS"),
+        Audio.from_url("https://host/a.wav"),
+    ),
+}
+"""Row -> examples that between them tell a yes from a yes with a condition."""
+
 SAID_OTHERWISE = {"tool_choice", "extra"}
 """Options that are not in `Capabilities.refused`."""
 
 
-def rows(page: str, heading: str) -> dict[str, list[str]]:
-    """Return the rows of the first table below a heading: each word in the first cell -> the other cells."""
+def cells(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading, row by row, without those that head it."""
     below = (ROOT / "docs" / page).read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
     table = re.search(r"(?:^\|.*\n)+", below, re.MULTILINE)[0]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
-    return {word: rest for first, *rest in cells for word in re.findall(r"`(\w+)`", first)}
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def rows(page: str, heading: str) -> dict[str, list[str]]:
+    """Return the rows of that table: each word in the first cell -> the other cells."""
+    return {word: rest for first, *rest in cells(page, heading) for word in re.findall(r"`(\w+)`", first)}
 
 
 def verdict(option: str, capabilities: list[Capabilities]) -> str:
@@ -99,6 +122,29 @@ def test_the_table_of_options_is_that_of_the_capabilities() -> None:
 
     assert said == {option: [verdict(option, models) for models in known] for option in said}
     assert table.keys() == OPTIONS - {"extra"}
+
+
+def test_the_table_of_parts_is_that_of_the_codecs() -> None:
+    """A cell that says neither yes nor no names a condition: some examples are taken, some are not."""
+    table = {first: rest for first, *rest in cells("messages.md", "Parts")}
+
+    said = {row: [cell if cell in ("yes", "no") else "some" for cell in table[row]] for row in MEDIA}
+
+    assert said == {row: [taken(codec, media) for codec in MODELS] for row, media in MEDIA.items()}
+
+
+def taken(codec: Codec, media: tuple[Part, ...]) -> str:
+    verdicts = {is_taken(codec, part) for part in media}
+    return "some" if len(verdicts) == 2 else "yes" if True in verdicts else "no"
+
+
+def is_taken(codec: Codec, part: Part) -> bool:
+    request = ChatRequest(model="anything", messages=(user(part),))
+    try:
+        codec.encode_request(request)
+    except LLMError:
+        return False
+    return True
 
 
 def test_every_error_code_is_explained() -> None:
