@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 PACE_S = 0.0002
 """Between two packets: enough for the client to read each one by itself, as it would from a model."""
@@ -55,7 +56,7 @@ def _serve() -> None:
 
 def _answer(connection: socket.socket, blocks: list[bytes], media_type: str) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with connection:
+    with connection, suppress(ConnectionError):  # a client may leave early
         for _ in _requests(connection):
             _send(connection, blocks, media_type)
 
