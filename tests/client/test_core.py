@@ -26,12 +26,18 @@ from pydantic import BaseModel
 from wires import WIRES, Face, Server, Wire, plain, streamed, words
 
 from tapeline.clock import VirtualClock
-from tapeline.errors import ErrorCode, LLMError
+from tapeline.errors import ConfigError, ErrorCode, LLMError
+from tapeline.media import Image
+from tapeline.policies.cache import MemoryCache
 from tapeline.policies.routing import CapabilityRoute, LatencyRoute, RouteTarget
 from tapeline.providers.assembly import chunks_of
-from tapeline.types import ChatRequest, Chunk, ToolCall, Usage, assistant
+from tapeline.types import ChatRequest, Chunk, Tool, ToolCall, Usage, assistant, user
 
 # Structured output ---------------------------------------------------------------------------------
+
+
+LOOK_UP = Tool(name="look_up", description="Look up", parameters={"type": "object", "properties": {}})
+SEEN_AT = [user("What is it?", Image(media_type="image/png", url="https://example.org/it.png"))]
 
 
 class City(BaseModel):
@@ -201,6 +207,21 @@ def test_a_correction_is_in_time_or_not_at_all(face: Face, clock: VirtualClock) 
     assert (server.asked_at_s, clock.now_ns()) == ([0.0, 3.0], 4_000_000_000)
 
 
+@both_faces
+def test_a_reply_that_asks_for_a_tool_has_no_value_yet(face: Face, clock: VirtualClock) -> None:
+    """Plain and streamed."""
+    asking = reply_of(ToolCall(id="1", name="look_up", raw_arguments="{}"))
+    body, chunks = MOCK.codec.encode_response(asking), chunks_of(asking)
+    model = face.model(Server(clock, plain(body), streamed(MOCK.blocks(chunks))))
+    options = {"schema": City, "tools": [LOOK_UP]}
+
+    plain_reply = face.generate(model, clock, QUESTION, **options)
+    _, streamed_reply = face.stream(model, clock, QUESTION, **options)
+
+    for reply in (plain_reply, streamed_reply):
+        assert (reply.parsed, [call.name for call in reply.tool_calls]) == (None, ["look_up"])
+
+
 # Routes --------------------------------------------------------------------------------------------
 
 
@@ -211,6 +232,58 @@ def test_a_route_knows_of_the_schema(clock: VirtualClock) -> None:
 
     assert model.generate(QUESTION, schema=City).parsed == CITY
     assert unasked.requests == []
+
+
+@both_faces
+def test_a_route_sends_a_request_to_whom_can_be_asked_it(face: Face, clock: VirtualClock) -> None:
+    for call, response in ((face.generate, answer()), (face.stream, stream_of())):
+        unasked, server = Server(clock), Server(clock, response)
+        other = face.model(server)
+        model = face.model(unasked, R1, fallback=other, route=CapabilityRoute(), cache=MemoryCache())
+
+        call(model, clock, QUESTION, tools=[LOOK_UP])
+
+        assert (len(unasked.requests), len(server.requests)) == (0, 1)
+
+
+@both_faces
+def test_what_no_target_can_be_asked_is_told_of_the_first(face: Face, clock: VirtualClock) -> None:
+    server = Server(clock, answer(R1))
+    model = face.model(server, R1, fallback=face.model(server, R1), route=CapabilityRoute())
+
+    with pytest.raises(ConfigError, match=f"{R1.name} knows no tools"):
+        face.generate(model, clock, QUESTION, tools=[LOOK_UP])
+
+    assert server.requests == []
+
+
+@both_faces
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "stream"])
+def test_a_fallback_that_cannot_be_asked_is_passed_over(
+    is_stream: bool, face: Face, clock: VirtualClock
+) -> None:
+    """Whether its model is known not to take tools, or its codec cannot say where a picture is."""
+    unasked, server = Server(clock), Server(clock, stream_of() if is_stream else answer())
+    refusing = [face.model(unasked, R1), face.model(unasked, NOVA)]
+    others = [*refusing, face.model(server)]
+    call = face.stream if is_stream else face.generate
+
+    call(
+        face.model(Server(clock, failure(500)), max_retries=0, fallback=others),
+        clock,
+        SEEN_AT,
+        tools=[LOOK_UP],
+    )
+    with pytest.raises(LLMError) as raised:
+        call(
+            face.model(Server(clock, failure(500)), max_retries=0, fallback=refusing),
+            clock,
+            SEEN_AT,
+            tools=[LOOK_UP],
+        )
+
+    assert (len(unasked.requests), len(server.requests)) == (0, 1)
+    assert (raised.value.code, raised.value.provider) == (ErrorCode.INTERNAL_ERROR, "mock")
 
 
 @both_faces

@@ -6,7 +6,7 @@ in, if the error is one that another target may not have.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from random import Random
 
 from tapeline.client.target import Target
@@ -27,7 +27,7 @@ class Attempts:
 
     def __init__(
         self,
-        targets: Sequence[Target],
+        targets: Iterator[Target],
         request: ChatRequest,
         *,
         io: Io,
@@ -35,7 +35,7 @@ class Attempts:
         record: CallRecord,
         deadline: Deadline | None,
     ) -> None:
-        self._targets: Iterator[Target] = iter(targets)
+        self._targets = targets
         self._request = request
         self._io = io
         self._random = random
@@ -185,7 +185,7 @@ class Attempts:
 
 def _all_open() -> LLMError:
     return LLMError(
-        "no target takes calls: each has failed too often of late",
+        "no target takes this call: each has failed too often of late, or cannot be asked it",
         code=ErrorCode.OVERLOADED,
         should_retry=False,
         attempts=0,

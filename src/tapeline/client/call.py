@@ -44,11 +44,12 @@ class Call:
         self._target = core.primary
 
     def parsed(self, reply: Reply) -> Reply:
-        """Return the reply with its value, if a schema was asked for. Raises LLMError (invalid_response)."""
-        if self._question.schema is None:
+        """Return the reply with its value, if it answers a schema. Raises LLMError (invalid_response)."""
+        schema = self._question.schema
+        if schema is None or not structured.is_answer(reply, schema):
             return reply
         try:
-            return replace(reply, parsed=structured.parse(reply, self._question.schema))
+            return replace(reply, parsed=structured.parse(reply, schema))
         except LLMError as error:
             self._placed(error, self._target)
             raise
@@ -100,7 +101,10 @@ class Call:
         cache = self._core.cache
         if cache is None:
             return None
-        key = self._core.cache_key(self._question)
+        try:
+            key = self._core.cache_key(self._question)
+        except LLMError:
+            return None  # the first target cannot be asked this, so that it never answered
         found = cache.get(key, wall_s(self._io.clock))
         if found is None:
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
@@ -13,7 +13,7 @@ from tapeline.client.options import check, fitted
 from tapeline.client.stored import key_of
 from tapeline.client.target import Target
 from tapeline.clock import Clock
-from tapeline.errors import ErrorCode, LLMError
+from tapeline.errors import ConfigError, ErrorCode, LLMError
 from tapeline.http.deadline import Deadline
 from tapeline.policies.cache import ResponseCache
 from tapeline.policies.pricing import Price, cost_usd
@@ -49,8 +49,15 @@ class Core:
         return self.targets[0]
 
     def check(self, question: Question) -> None:
-        """Raise ConfigError if the first target does not take all of it; the others take what they can."""
-        check(self.asked(question, self.primary), self.primary.name, self.primary.capabilities)
+        """Raise ConfigError if the first target does not take all of it and no route sends it elsewhere.
+
+        The others take what they can.
+        """
+        try:
+            check(self.asked(question, self.primary), self.primary.name, self.primary.capabilities)
+        except ConfigError:
+            if self.route is None or not any(self._takes(question, other) for other in self.targets[1:]):
+                raise
 
     def asked(self, question: Question, target: Target) -> ChatRequest:
         """Return the request as a target is asked: with its model, in its way to follow a schema."""
@@ -70,9 +77,31 @@ class Core:
         target = target or self.primary
         return key_of(target, target.codec.encode_request(self.asked(question, target)))
 
-    def ordered(self, question: Question) -> Sequence[Target]:
-        """Return the targets in the order in which to try them."""
-        if self.route is None or len(self.targets) == 1:
+    def ordered(self, question: Question) -> Iterator[Target]:
+        """Return the targets in the order in which to try them, without those that cannot be asked this.
+
+        Each is looked at when its turn comes: most calls get no further than the first.
+        """
+        if len(self.targets) == 1:
+            return iter(self.targets)
+        return (target for target in self._routed(question) if self._takes(question, target))
+
+    def _takes(self, question: Question, target: Target) -> bool:
+        """Whether a target can be asked this, as far as can be known without asking.
+
+        What only a codec finds wrong is left to be said by the first one, as is usual without others.
+        """
+        try:
+            request = self.asked(question, target)
+            check(request, target.name, target.capabilities)
+            if target is not self.primary:
+                target.codec.encode_request(request)
+        except LLMError:
+            return False
+        return True
+
+    def _routed(self, question: Question) -> Sequence[Target]:
+        if self.route is None:
             return self.targets
         known = [
             RouteTarget(

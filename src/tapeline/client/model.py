@@ -264,9 +264,6 @@ class ProviderModel:
         deadline = self._core.deadline(io.clock)
         call = PlainCall(self._core, io, question, deadline)
         reply = await call.reply()
-        schema = question.schema
-        if schema is None or not structured.is_answer(reply, schema):
-            return reply
         try:
             return call.parsed(reply)
         except LLMError as error:
@@ -281,7 +278,7 @@ class ProviderModel:
             again = _together(reply, await call.reply())
         except LLMError as error:
             raise misfit from error  # it holds an answer that was paid for
-        return call.parsed(again) if structured.is_answer(again, schema) else again
+        return call.parsed(again)
 
     async def _batch(
         self, io: Io, prompts: Sequence[Prompt], max_concurrency: int, options: Mapping[str, Any]
