@@ -97,6 +97,11 @@ def test_a_prompt_of_anything_else_is_refused(prompt: Any, kind: str) -> None:
         messages_of(prompt)
 
 
+def test_a_prompt_that_is_not_even_several_things_is_refused() -> None:
+    with pytest.raises(TypeError, match="a str, a Message or several Messages, not 'int'"):
+        messages_of(3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("build", "kind"),
     [

@@ -167,6 +167,8 @@ def messages_of(prompt: Prompt) -> tuple[Message, ...]:
         return (user(prompt),)
     if isinstance(prompt, Message):
         return (prompt,)
+    if not isinstance(prompt, Iterable):
+        raise TypeError(f"a prompt is a str, a Message or several Messages, not {type(prompt).__name__!r}")
     messages = tuple(prompt)
     for message in messages:
         if not isinstance(message, Message):

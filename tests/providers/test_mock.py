@@ -620,6 +620,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "words reversed": ({"words": (5, 3)}, "words is how many"),
     "a rate above 1": ({"error_rate": 1.5}, "error_rate is a share from 0 to 1"),
     "call 0": ({"errors": {0: ErrorCode.TIMEOUT}}, "numbered from 1"),
+    "a code's name": ({"errors": {1: "overloaded"}}, "an ErrorCode or an LLMError, not 'overloaded'"),
     "an error no server sends": ({"errors": {1: ErrorCode.CASSETTE_MISS}}, "no answer of a server says"),
     "a reply no server sends": ({"replies": [ErrorCode.STREAM_CLOSED]}, "no answer of a server says"),
     "too variable": ({"variability": 1.0}, "variability is a share"),

@@ -62,6 +62,8 @@ def sendable(failure: Failure) -> LLMError:
     """Return a failure as an error that a response can say. Raises ConfigError if none can."""
     if isinstance(failure, ErrorCode):
         failure = LLMError(f"the mock was told to fail with {failure}", code=failure)
+    if not isinstance(failure, LLMError):
+        raise ConfigError(f"a failure is an ErrorCode or an LLMError, not {failure!r}")
     known = {*SAID_BY_STATUS, *BODY_OF_CODE}
     if failure.code not in known:
         raise ConfigError(
