@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tapeline.latency.pacing import IncomingRequest, RecordedTimes
+from tapeline.latency.pacing import IncomingRequest, RecordedTimes, TransportFailure
 
 TIMING_VERSION = 1
 
@@ -16,6 +16,7 @@ TIMING_VERSION = 1
 class RecordedResponse:
     """A response as it came. is_cut: the client stopped reading before its end.
 
+    failure: how the connection broke, if it did; status is 0 where that was before the head.
     meta: where it comes from (recorded_at, recorder, upstream, sdk). times: None in plain vcrpy files.
     """
 
@@ -26,6 +27,7 @@ class RecordedResponse:
     times: RecordedTimes | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     is_cut: bool = False
+    failure: TransportFailure | None = None
 
     def blocks(self) -> list[bytes]:
         """Return the body in the blocks it arrived in."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from tapeline.clock import NS_PER_S, Clock, ns
 from tapeline.errors import ConfigError
@@ -33,9 +33,28 @@ class RecordedTimes:
     """(bytes, seconds since the head) of each block."""
 
 
+FailureKind = Literal["refused", "reset", "disconnect", "read_timeout"]
+"""No connection; cut by a reset; closed before the end; silent for longer than the client waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportFailure:
+    """How a connection ended before its response did.
+
+    at_s: seconds since the request was sent. has_head: whether the head of the response had come.
+    """
+
+    kind: FailureKind
+    at_s: float = 0.0
+    has_head: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledResponse:
-    """A response with the times at which its parts arrive. is_replay: whether it comes off a tape."""
+    """A response with the times at which its parts arrive. is_replay: whether it comes off a tape.
+
+    failure: what comes after the last block in place of a good end; without a head, in place of everything.
+    """
 
     status: int
     reason: str
@@ -43,6 +62,7 @@ class ScheduledResponse:
     head_due_s: float
     blocks: Sequence[DueBlock]
     is_replay: bool = False
+    failure: TransportFailure | None = None
 
 
 class Schedule(NamedTuple):
