@@ -1,0 +1,188 @@
+"""What changed in a request since it was recorded, although it still matches its recording.
+
+A test that ignores a path, or matches by URL alone, stays green while its recording grows stale. Drift is
+what such a test no longer sees. Both sides are compared as they would be stored: secrets take no part.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from tapeline.cassettes.differences import ABSENT, Absent, excerpts, readable, value_differences
+from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.matching import Matcher, json_of, normal_url
+from tapeline.cassettes.redaction import redacted
+from tapeline.latency.pacing import IncomingRequest
+from tapeline.types import Json
+
+DriftKind = Literal["method", "url", "query", "header", "body", "volatile", "sdk"]
+"""Where a difference stands. volatile: an id or a time in the body; sdk: the client and its version."""
+
+MILD: frozenset[DriftKind] = frozenset({"volatile", "sdk"})
+
+MEANT_HEADERS = ("accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta")
+"""Headers that change what is asked for. The rest is the transport's business, or secret."""
+
+COMPARED_HEADERS = (*MEANT_HEADERS, "user-agent")
+
+FOREIGN_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host"})
+"""Never in a recording of ours. One that has them was filtered by other rules: what it lacks says nothing."""
+
+_VOLATILE = re.compile(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
+    r"|([A-Za-z]+[_-])*(?=[A-Za-z]*\d)[0-9A-Za-z]{16,128}"  # call_AbC123..., req-0123..., a digest
+    r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?"  # a date or a time
+    r"|1[5-9]\d{8}(\d{3})?(\.\d+)?"  # seconds or milliseconds since 1970, 2017 to 2033
+)
+_PRODUCT = re.compile(r"\S+( v?\d\S*)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One thing that changed. place: a JSON path, or the name of a header or query key.
+
+    old, new: excerpts fit to be shown, "(absent)" where nothing stood.
+    """
+
+    kind: DriftKind
+    place: str
+    old: str
+    new: str
+
+    @property
+    def is_mild(self) -> bool:
+        """Whether it changes with every run or every update, and means nothing by itself."""
+        return self.kind in MILD
+
+    def __str__(self) -> str:
+        place = (
+            self.place if self.kind in ("method", "url", "body", "volatile") else f"{self.kind} {self.place}"
+        )
+        return f"{place}: {self.old} -> {self.new}"
+
+
+def request_drift(
+    recorded: IncomingRequest, now: IncomingRequest, matcher: Matcher
+) -> tuple[Difference, ...]:
+    """Return what changed between a recorded request and the one it answers now; nothing for equal ones.
+
+    What the matcher evens out by itself, such as boundaries and the order of keys, is no change.
+    """
+    if _looks_equal(recorded, now):
+        return ()
+    is_foreign = not FOREIGN_HEADERS.isdisjoint(recorded.headers)
+    old, new = _stored(recorded), _stored(now)
+    return tuple(
+        chain(
+            _head_drift(old, new),
+            _header_drift(old.headers, new.headers, is_foreign=is_foreign),
+            _body_drift(old, new, matcher),
+        )
+    )
+
+
+def _looks_equal(recorded: IncomingRequest, now: IncomingRequest) -> bool:
+    """The short way, which nearly every replayed request takes."""
+    return (
+        recorded.body == now.body
+        and recorded.url in (now.url, normal_url(now.url))
+        and recorded.method == now.method
+        and all(recorded.headers.get(name) == now.headers.get(name) for name in COMPARED_HEADERS)
+    )
+
+
+def _stored(request: IncomingRequest) -> IncomingRequest:
+    nothing = RecordedResponse(status=0, reason="", headers=(), body=b"")
+    return redacted(Interaction(request=request, response=nothing)).request
+
+
+def _difference(kind: DriftKind, place: str, old: Json | Absent, new: Json | Absent) -> Difference:
+    left, right = excerpts(readable(old), readable(new))
+    return Difference(kind=kind, place=readable(place), old=left, new=right)
+
+
+# Head ---------------------------------------------------------------------------------------------------
+
+
+def _head_drift(old: IncomingRequest, new: IncomingRequest) -> Iterator[Difference]:
+    if old.method != new.method:
+        yield _difference("method", "method", old.method, new.method)
+    if _without_query(old.url) != _without_query(new.url):
+        yield _difference("url", "URL", _without_query(old.url), _without_query(new.url))
+    yield from _query_drift(_query(old.url), _query(new.url))
+
+
+def _query_drift(old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[Difference]:
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            yield _difference("query", key, old.get(key, ABSENT), new.get(key, ABSENT))
+
+
+def _without_query(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(query=""))
+
+
+def _query(url: str) -> dict[str, str]:
+    """Return the query of a URL; a key given twice has both values."""
+    query: dict[str, str] = {}
+    for name, value in parse_qsl(urlsplit(url).query, keep_blank_values=True):
+        query[name] = f"{query[name]}, {value}" if name in query else value
+    return query
+
+
+def _header_drift(
+    old: Mapping[str, str], new: Mapping[str, str], *, is_foreign: bool
+) -> Iterator[Difference]:
+    for name in MEANT_HEADERS:
+        left, right = _meaning(name, old.get(name)), _meaning(name, new.get(name))
+        if left != right and (left is not None or not is_foreign):
+            yield _difference("header", name, left or ABSENT, right or ABSENT)
+    left, right = _product(old.get("user-agent")), _product(new.get("user-agent"))
+    if left and right and left != right:
+        yield _difference("sdk", "user-agent", left, right)
+
+
+def _meaning(name: str, value: str | None) -> str | None:
+    """Return what a header says: a boundary is random, and the order of a list of flags is nothing."""
+    if value is None:
+        return None
+    if name == "content-type":
+        return value.partition(";")[0].strip().lower()
+    return ", ".join(sorted(part.strip() for part in value.split(",")))
+
+
+def _product(user_agent: str | None) -> str | None:
+    """Return the client and its version, without the machine: botocore tells of the kernel, too."""
+    product = _PRODUCT.match(user_agent or "")
+    return product[0] if product else None
+
+
+# Body ---------------------------------------------------------------------------------------------------
+
+
+def _body_drift(old: IncomingRequest, new: IncomingRequest, matcher: Matcher) -> Iterator[Difference]:
+    left, right = json_of(old.body), json_of(new.body)
+    if left is not None and right is not None:
+        for path, was, is_now in value_differences(left, right):
+            yield _difference(_kind_of(was, is_now), path, was, is_now)
+    elif matcher.canonical_body(old) != matcher.canonical_body(new):
+        yield _difference("body", "body", _text(old.body), _text(new.body))
+
+
+def _kind_of(old: Json | Absent, new: Json | Absent) -> DriftKind:
+    return "volatile" if _is_volatile(old) and _is_volatile(new) else "body"
+
+
+def _is_volatile(value: Json | Absent) -> bool:
+    """Whether a value looks like an id or a time, which are new in every run."""
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return is_plain and _VOLATILE.fullmatch(str(value)) is not None
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
