@@ -30,7 +30,14 @@ STRANGERS = {("client", "cassettes"), ("latency", "types")}
 """Rooms that must not know each other, though their ranks would allow it."""
 
 KEEPERS = {
-    "asyncio": {"clock", "http", "bench.runner", "testing"},
+    "asyncio": {
+        "clock",
+        "http",
+        "cassettes.interception.aiohttp_session",
+        "cassettes.interception.backoff",
+        "bench.runner",
+        "testing",
+    },
     "pytest": {"pytest_plugin", "scenarios.pytest_items", "testing"},
     "httpx2": {"http", "cassettes", "scenarios", "testing", "bench"},
     "httpcore2": {"http"},

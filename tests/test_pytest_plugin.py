@@ -330,7 +330,7 @@ def test_boto3_is_recorded_exactly_once(inner: Inner) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("requests") is None, reason="needs requests")
-def test_requests_are_recorded_by_vcrpy_and_saved_by_us(inner: Inner) -> None:
+def test_requests_is_recorded_and_replayed_like_the_others(inner: Inner) -> None:
     with LocalServer(lambda _: Answer(blocks=[b'{"n": 1}'])) as server:
         code = f"""
     import requests

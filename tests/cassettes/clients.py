@@ -10,12 +10,14 @@ from contextlib import closing, contextmanager
 from functools import cache
 from typing import Any
 
+import aiohttp
 import anthropic
 import boto3
 import httpx
 import httpx2
 import ollama
 import openai
+import requests
 from botocore.config import Config
 
 KEY = "key-of-nobody"
@@ -190,6 +192,38 @@ def _ask_bare_async(module: Any) -> Ask:
     return lambda url, prompt, say: asyncio.run(aask(url, prompt, say))
 
 
+def ask_requests(url: str, prompt: str, say: Say) -> None:
+    path = f"{url}/v1/chat/completions"
+    with requests.post(path, json=_chat_body(prompt), stream=True) as response:
+        for line in response.iter_lines(chunk_size=None, decode_unicode=True):
+            say(_text_of_line(line))
+
+
+async def _aask_aiohttp(url: str, prompt: str, say: Say) -> None:
+    path = f"{url}/v1/chat/completions"
+    async with aiohttp.ClientSession() as session, session.post(path, json=_chat_body(prompt)) as response:
+        async for line in response.content:
+            say(_text_of_line(line.decode().rstrip()))
+
+
+def ask_aiohttp(url: str, prompt: str, say: Say) -> None:
+    asyncio.run(_aask_aiohttp(url, prompt, say))
+
+
+async def _aask_openai_aiohttp(url: str, prompt: str, say: Say) -> None:
+    async with openai.AsyncOpenAI(
+        base_url=f"{url}/v1", api_key=KEY, max_retries=0, http_client=openai.DefaultAioHttpClient()
+    ) as client:
+        stream = await client.chat.completions.create(model=MODEL, messages=messages(prompt), stream=True)
+        async for chunk in stream:
+            if chunk.choices:
+                say(chunk.choices[0].delta.content or "")
+
+
+def ask_openai_aiohttp(url: str, prompt: str, say: Say) -> None:
+    asyncio.run(_aask_openai_aiohttp(url, prompt, say))
+
+
 CLIENTS: dict[str, Ask] = {
     "openai": ask_openai,
     "openai-async": ask_openai_async,
@@ -202,4 +236,7 @@ CLIENTS: dict[str, Ask] = {
     "httpx-async": _ask_bare_async(httpx),
     "httpx2": _ask_bare(httpx2),
     "httpx2-async": _ask_bare_async(httpx2),
+    "requests": ask_requests,
+    "aiohttp": ask_aiohttp,
+    "openai-aiohttp": ask_openai_aiohttp,
 }

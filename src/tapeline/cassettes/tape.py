@@ -8,23 +8,21 @@ replay costs the same per request however long the tape. Safe to use from severa
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Literal
 
 from tapeline.cassettes.explain import explain_miss
-from tapeline.cassettes.interaction import Interaction, RecordedResponse, merged_blocks
+from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
-from tapeline.clock import NS_PER_S, Clock, SystemClock
+from tapeline.cassettes.recording import Recording
+from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
 from tapeline.latency.pacing import (
     Immediate,
     IncomingRequest,
     Pace,
-    RecordedTimes,
     ScheduledResponse,
 )
 
@@ -74,6 +72,16 @@ class Tape:
             raise self.miss(request)
         return response
 
+    def answer(self, request: IncomingRequest) -> ScheduledResponse | None:
+        """Return what to answer a client with, or None if its call may go live.
+
+        Raises CassetteMissError if it may not.
+        """
+        recorded = None if self.record_mode == "all" else self.find(request)
+        if recorded is None and not self.may_record:
+            raise self.miss(request)
+        return recorded
+
     def filtered(self, request: IncomingRequest) -> IncomingRequest | None:
         """Return the request as the tape should see it, or None if it is not the tape's business."""
         return request
@@ -111,6 +119,7 @@ class Tape:
             head_due_s=schedule.head_due_s,
             blocks=schedule.blocks,
             is_replay=True,
+            failure=response.failure,
         )
 
     def miss(self, request: IncomingRequest) -> CassetteMissError:
@@ -136,76 +145,3 @@ class Tape:
         """Return what the cassette should hold from now on."""
         kept = [] if self.record_mode == "all" else self.interactions
         return [*kept, *self.recorded()]
-
-
-class Recording:
-    """One live call as it happens. Times are taken when blocks arrive, before the client sees them."""
-
-    def __init__(self, request: IncomingRequest, clock: Clock, meta: Mapping[str, Any]) -> None:
-        self._request = request
-        self._clock = clock
-        self._meta = meta
-        self._sent_ns = clock.now_ns()
-        self._recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self._head_ns: int | None = None
-        self._arrivals: list[tuple[bytes, float]] = []
-        self._is_complete = False
-        self._is_broken = False
-        self._status = 0
-        self._reason = ""
-        self._headers: tuple[tuple[str, str], ...] = ()
-
-    def head(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
-        self._head_ns = self._clock.now_ns()
-        self._status, self._reason, self._headers = status, reason, tuple(headers)
-
-    def block(self, data: bytes) -> bytes:
-        """Note a block of the body and return it."""
-        self._arrivals.append((data, self._since(self._head_ns or self._sent_ns)))
-        return data
-
-    def complete(self) -> None:
-        """The body has ended; a recording without this is marked as cut."""
-        self._is_complete = not self._is_broken
-
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Around each step of an iterator over the body: notes how it ends.
-
-        One that broke says it has ended if asked once more; that end is not the body's.
-        """
-        try:
-            yield
-        except (StopIteration, StopAsyncIteration):
-            self.complete()
-            raise
-        except BaseException:
-            self._is_broken = True
-            raise
-
-    def interaction(self) -> Interaction | None:
-        """Return what was recorded so far; None if no response came."""
-        if self._head_ns is None:
-            return None
-        body, blocks = merged_blocks(self._arrivals)
-        head_s = (self._head_ns - self._sent_ns) / NS_PER_S
-        response = RecordedResponse(
-            status=self._status,
-            reason=self._reason,
-            headers=self._headers,
-            body=body,
-            times=RecordedTimes(head_s=head_s, blocks=blocks) if blocks else None,
-            meta=self._provenance(),
-            is_cut=not self._is_complete,
-        )
-        return Interaction(request=self._request, response=response)
-
-    def _provenance(self) -> dict[str, Any]:
-        from tapeline import __version__
-
-        facts = {"recorded_at": self._recorded_at, "recorder": f"tapeline {__version__}"}
-        sdk = self._request.headers.get("user-agent")
-        return facts | ({"sdk": sdk} if sdk else {}) | dict(self._meta)
-
-    def _since(self, start_ns: int) -> float:
-        return (self._clock.now_ns() - start_ns) / NS_PER_S

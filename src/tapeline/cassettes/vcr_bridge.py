@@ -1,7 +1,7 @@
 """Between vcrpy's `Cassette`, which pytest-recording opens, and our tape, which plays and records.
 
 vcrpy keeps the file, the record mode and its hooks; interception, timing, matching and redaction are
-ours. Only for clients we do not intercept (requests, aiohttp) vcrpy's own patches stay in place.
+ours. Only for clients we do not intercept (http.client, httplib2, tornado) vcrpy's own patches stay in place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tapeline.clock import Clock
 from tapeline.latency.pacing import IncomingRequest, Pace, ScheduledResponse
 
 MATCHER_NAME = "tapeline"
-OUR_PATCHERS = ("httpx", "httpx2", "boto3")
+OUR_PATCHERS = ("httpx", "httpx2", "requests", "urllib3", "boto3", "aiohttp")
 """vcrpy's patchers whose work we do ourselves."""
 
 
