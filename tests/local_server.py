@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any, Self
 
-from tapeline.server.gateway import codec_for
+from tapeline.providers.paths import codec_for
 from tapeline.types import Chunk, HttpRequest, Reply, Usage, assistant
 
 PATIENCE_S = 10

@@ -11,6 +11,7 @@ import pytest
 from tapeline import errors
 from tapeline.errors import (
     RETRYABLE,
+    BudgetExceededError,
     CassetteError,
     CassetteMissError,
     ConfigError,
@@ -28,6 +29,7 @@ KINDS = {
     CassetteError: (ErrorCode.INVALID_CASSETTE, LLMError),
     CassetteMissError: (ErrorCode.CASSETTE_MISS, CassetteError),
     InvalidCassetteError: (ErrorCode.INVALID_CASSETTE, CassetteError),
+    BudgetExceededError: (ErrorCode.BUDGET_EXCEEDED, CassetteError),
 }
 PARTIAL = Reply(
     message=assistant("Par", ToolCall(id="1", name="look")), finish_reason=None, usage=Usage(input_tokens=3)

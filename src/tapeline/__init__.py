@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tapeline.clock import Clock, SystemClock, VirtualClock
     from tapeline.disk_cache import DiskCache
     from tapeline.errors import (
+        BudgetExceededError,
         CassetteError,
         CassetteMissError,
         ConfigError,
@@ -86,6 +87,7 @@ _HOMES = {
     "tapeline.clock": ("Clock", "SystemClock", "VirtualClock"),
     "tapeline.disk_cache": ("DiskCache",),
     "tapeline.errors": (
+        "BudgetExceededError",
         "CassetteError",
         "CassetteMissError",
         "ConfigError",
@@ -145,6 +147,7 @@ __all__ = [
     "LLM",
     "AsyncReplyStream",
     "Audio",
+    "BudgetExceededError",
     "CachePoint",
     "Capabilities",
     "CapabilityRoute",

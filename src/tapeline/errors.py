@@ -5,7 +5,8 @@
     │   └── ScenarioError       a scenario file is wrong: the message names file, line and column
     └── CassetteError
         ├── CassetteMissError   replaying, and no recorded interaction answers this request
-        └── InvalidCassetteError  the file is not a readable cassette
+        ├── InvalidCassetteError  the file is not a readable cassette
+        └── BudgetExceededError  recording, and what it may cost is spent
 
 Switch on `code`, not on the class or the text. Facts are attributes; the message is for people.
 The shape (operation, cause, code) is that of the Go package `llms` of the Beluga AI framework.
@@ -53,6 +54,7 @@ class ErrorCode(StrEnum):
     DEADLINE_EXCEEDED = "deadline_exceeded"
     CASSETTE_MISS = "cassette_miss"
     INVALID_CASSETTE = "invalid_cassette"
+    BUDGET_EXCEEDED = "budget_exceeded"
 
 
 RETRYABLE = frozenset(
@@ -183,3 +185,9 @@ class CassetteMissError(CassetteError):
 
 class InvalidCassetteError(CassetteError):
     """The file is not a readable cassette."""
+
+
+class BudgetExceededError(CassetteError):
+    """Recording has cost as much as it may: the call was not sent."""
+
+    default_code = ErrorCode.BUDGET_EXCEEDED

@@ -1,7 +1,7 @@
 """Codecs: one wire format each, as pure functions of bytes. No sockets, no SDKs, no asyncio.
 
-`codec` says what a codec is. Each format is a package, `openai`, `openai_responses`, `anthropic`,
-`bedrock`, `ollama`, and all five have the same files:
+`codec` says what a codec is, `paths` which one a request belongs to. Each format is a package, `openai`,
+`openai_responses`, `anthropic`, `bedrock`, `ollama`, and all five have the same files:
 
     wire      the JSON of the format, as structs of the fields we map
     content   the parts of one message

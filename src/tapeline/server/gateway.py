@@ -21,30 +21,13 @@ from msgspec import structs
 
 from tapeline.client import ProviderModel
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.providers.anthropic import AnthropicCodec
 from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.codec import Codec
 from tapeline.providers.errors import status_of_code
-from tapeline.providers.ollama import OllamaCodec
-from tapeline.providers.openai import OpenAICodec
-from tapeline.providers.openai_responses import OpenAIResponsesCodec
+from tapeline.providers.paths import codec_for
 from tapeline.types import ChatRequest, HttpRequest
 
 BODY_BYTES_LIMIT = 64 * 1024 * 1024
-
-
-def codec_for(path: str) -> Codec | None:
-    """Return the codec that a request path belongs to."""
-    path = path.partition("?")[0]
-    if path.endswith("/chat/completions"):
-        return OpenAICodec()
-    if path.endswith("/responses"):
-        return OpenAIResponsesCodec()
-    if path.endswith("/v1/messages"):
-        return AnthropicCodec()
-    if path.endswith(("/converse", "/converse-stream")):
-        return BedrockCodec()
-    return OllamaCodec() if path.endswith("/api/chat") else None
 
 
 def _is_loopback(host: str) -> bool:
