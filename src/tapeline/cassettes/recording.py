@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -16,12 +16,19 @@ Failures = Mapping[type[Exception], FailureKind]
 
 
 class Recording:
-    """Times are taken when blocks arrive, before the client sees them."""
+    """Times are taken when blocks arrive, before the client sees them. on_complete: told of a whole call."""
 
-    def __init__(self, request: IncomingRequest, clock: Clock, meta: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        request: IncomingRequest,
+        clock: Clock,
+        meta: Mapping[str, Any],
+        on_complete: Callable[[Interaction], None] = lambda _: None,
+    ) -> None:
         self.request = request
         self._clock = clock
         self._meta = meta
+        self._on_complete = on_complete
         self._sent_ns = clock.now_ns()
         self._recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._head_ns: int | None = None
@@ -44,7 +51,11 @@ class Recording:
 
     def complete(self) -> None:
         """The body has ended; a recording without this is marked as cut."""
-        self._is_complete = not self._is_broken
+        if self._is_complete or self._is_broken:
+            return
+        self._is_complete = True
+        if (whole := self.interaction()) is not None:
+            self._on_complete(whole)
 
     @contextmanager
     def noting(self, failures: Failures) -> Iterator[None]:

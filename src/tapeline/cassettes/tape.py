@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, Literal
 
+from tapeline.cassettes.drift import Difference, request_drift
 from tapeline.cassettes.explain import explain_miss
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.recording import Recording
+from tapeline.cassettes.spending import Meter
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
 from tapeline.latency.pacing import (
@@ -24,9 +26,10 @@ from tapeline.latency.pacing import (
     IncomingRequest,
     Pace,
     ScheduledResponse,
+    schedule_to_end,
 )
 
-RecordMode = Literal["none", "once", "new_episodes", "all"]
+RecordMode = Literal["none", "once", "new_episodes", "all", "verify"]
 
 HOP_HEADERS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 """Headers about one connection: of no meaning for the next, and wrong once a body was decoded."""
@@ -37,8 +40,12 @@ class Tape:
     """Plays and records. source: how messages call the cassette.
 
     record_mode: none (replay only), once (record if there is nothing yet), new_episodes (record what is
-    not there), all (record everything anew). is_looping: start over when all recordings were played.
+    not there), all (record everything anew), verify (send everything, compare it with what is there, and
+    write nothing). is_looping: start over when all recordings were played.
     meta: provenance stored with each recording, such as {"upstream": "..."}.
+    meter: counts what live calls cost, and ends them when a budget is spent.
+    watches_drift: keep what changed in requests that still match; see `drifts`.
+    command: how to record the missing, for messages.
     """
 
     source: str
@@ -49,11 +56,16 @@ class Tape:
     matcher: Matcher = field(default_factory=Matcher)
     is_looping: bool = False
     meta: Mapping[str, Any] = field(default_factory=dict)
+    meter: Meter | None = None
+    watches_drift: bool = False
+    command: str | None = None
 
     def __post_init__(self) -> None:
         self._lock = Lock()
         self._is_new = not self.interactions
         self._recordings: list[Recording] = []
+        self._recorded_before: dict[Recording, int | None] = {}
+        self.drifts: list[tuple[int, Difference]] = []
         self._streams = 0
         self.play_counts: Counter[int] = Counter()
         self._index: dict[bytes, deque[int]] = defaultdict(deque)
@@ -65,6 +77,11 @@ class Tape:
     def may_record(self) -> bool:
         return self.record_mode in ("new_episodes", "all") or (self.record_mode == "once" and self._is_new)
 
+    @property
+    def may_send(self) -> bool:
+        """Whether a call may reach the real server."""
+        return self.may_record or self.record_mode == "verify"
+
     def __call__(self, request: IncomingRequest) -> ScheduledResponse:
         """Answer from the recordings alone: what makes a tape a handler. Raises CassetteMissError."""
         response = self.find(request)
@@ -73,13 +90,15 @@ class Tape:
         return response
 
     def answer(self, request: IncomingRequest) -> ScheduledResponse | None:
-        """Return what to answer a client with, or None if its call may go live.
+        """Return what to answer a client with, or None if its call is to go live.
 
-        Raises CassetteMissError if it may not.
+        Raises CassetteMissError if it may not, BudgetExceededError if that would cost too much.
         """
-        recorded = None if self.record_mode == "all" else self.find(request)
-        if recorded is None and not self.may_record:
+        recorded = None if self.record_mode in ("all", "verify") else self.find(request)
+        if recorded is None and not self.may_send:
             raise self.miss(request)
+        if recorded is None and self.meter is not None:
+            self.meter.check()
         return recorded
 
     def filtered(self, request: IncomingRequest) -> IncomingRequest | None:
@@ -91,11 +110,14 @@ class Tape:
         digest = self.matcher.digest(request)
         with self._lock:
             position = self._next_position(digest)
-            return None if position is None else self.play(position)
+            return None if position is None else self.play(position, request)
 
-    def play(self, position: int) -> ScheduledResponse:
+    def play(self, position: int, request: IncomingRequest) -> ScheduledResponse:
         """Count one play of an interaction and return its response. The caller holds the lock."""
         self.play_counts[position] += 1
+        if self.watches_drift:
+            changes = request_drift(self.interactions[position].request, request, self.matcher)
+            self.drifts += [(position, change) for change in changes]
         stream = self._streams
         self._streams += 1
         return self._scheduled(self.interactions[position].response, stream)
@@ -109,7 +131,9 @@ class Tape:
         return positions.popleft()
 
     def _scheduled(self, response: RecordedResponse, stream: int) -> ScheduledResponse:
-        schedule = self.pace.schedule(response.blocks(), response.times, stream=stream)
+        schedule, failure = schedule_to_end(
+            self.pace, response.blocks(), response.times, response.failure, stream=stream
+        )
         return ScheduledResponse(
             status=response.status,
             reason=response.reason,
@@ -119,7 +143,7 @@ class Tape:
             head_due_s=schedule.head_due_s,
             blocks=schedule.blocks,
             is_replay=True,
-            failure=response.failure,
+            failure=failure,
         )
 
     def miss(self, request: IncomingRequest) -> CassetteMissError:
@@ -130,16 +154,35 @@ class Tape:
 
     def record(self, request: IncomingRequest) -> Recording:
         """Start to write down a live call. Calls are stored in the order they were started."""
-        recording = Recording(request, self.clock, self.meta)
+        recording = Recording(request, self.clock, self.meta, self._count)
         with self._lock:
             self._recordings.append(recording)
+            if self.record_mode == "verify":
+                self._recorded_before[recording] = self._counted_position(request)
         return recording
 
+    def _count(self, whole: Interaction) -> None:
+        if self.meter is not None:
+            self.meter.record(whole)
+
+    def _counted_position(self, request: IncomingRequest) -> int | None:
+        position = self._next_position(self.matcher.digest(request))
+        if position is not None:
+            self.play_counts[position] += 1
+        return position
+
     def recorded(self) -> list[Interaction]:
-        """Return what was recorded and got a response, in the order of the requests."""
+        """Return what was recorded and got an answer or a failure, in the order of the requests."""
+        if self.record_mode == "verify":
+            return []
         with self._lock:
             done = [recording.interaction() for recording in self._recordings]
         return [interaction for interaction in done if interaction is not None]
+
+    def unplayed(self) -> list[int]:
+        """Return the positions of the interactions that nothing has asked for."""
+        with self._lock:
+            return [n for n in range(len(self.interactions)) if not self.play_counts[n]]
 
     def to_save(self) -> list[Interaction]:
         """Return what the cassette should hold from now on."""

@@ -102,24 +102,25 @@ class BridgedTape(Tape):
     def find(self, request: IncomingRequest) -> Any:
         if self._uses_digest:
             return super().find(request)
-        return self._find_with(self._cassette._match_on, vcr_request(request))
+        return self._find_with(self._cassette._match_on, request)
 
     @property
     def _uses_digest(self) -> bool:
         return tuple(self._cassette._match_on) == (_matches,)
 
-    def _find_with(self, matchers: Sequence[Any], request: Request) -> Any:
+    def _find_with(self, matchers: Sequence[Any], request: IncomingRequest) -> Any:
+        asked = vcr_request(request)
         with self._lock:
             for position, interaction in enumerate(self.interactions):
                 is_free = self.is_looping or not self.play_counts[position]
-                if is_free and requests_match(request, vcr_request(interaction.request), matchers):
-                    return self.play(position)
+                if is_free and requests_match(asked, vcr_request(interaction.request), matchers):
+                    return self.play(position, request)
         return None
 
-    def play(self, position: int) -> ScheduledResponse:
+    def play(self, position: int, request: IncomingRequest) -> ScheduledResponse:
         if not self.play_counts[position]:  # what `drop_unused_requests` keeps
             self._cassette._played_interactions.append(self._cassette.data[position])
-        return super().play(position)
+        return super().play(position, request)
 
     def hand_over(self, *, is_passed: bool) -> None:
         """Give the cassette what was recorded, fit to be written; nothing if the test failed.
