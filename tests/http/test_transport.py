@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import httpx2
 import pytest
 from wires import GAP_S, HEAD_S, WIRES, Server, plain, streamed, words
 
 from tapeline.clock import VirtualClock
-from tapeline.http.transport import HandlerTransport
-from tapeline.latency.pacing import IncomingRequest, ScheduledResponse
+from tapeline.http.transport import HandlerTransport, aplay, play
+from tapeline.latency.pacing import FailureKind, IncomingRequest, ScheduledResponse, TransportFailure
 
 URL = "http://host.test/v1?q=1"
 BODY = [b"one ", b"two ", b"three"]
@@ -163,6 +166,145 @@ def test_a_closed_stream_costs_no_more_time(clock: VirtualClock) -> None:
     clock.run(peek())
 
     assert clock.now_ns() == 2_000_000_000
+
+
+# Failures -----------------------------------------------------------------------------------------------
+
+MODULES = pytest.mark.parametrize("module", [httpx, httpx2], ids=["httpx", "httpx2"])
+FAILURES = pytest.mark.parametrize(
+    ("kind", "error"),
+    [
+        ("refused", "ConnectError"),
+        ("reset", "ReadError"),
+        ("disconnect", "RemoteProtocolError"),
+        ("read_timeout", "ReadTimeout"),
+    ],
+)
+
+
+def transport(module: Any, response: ScheduledResponse, clock: VirtualClock) -> Any:
+    """A transport of httpx or httpx2 in either face, on what the interception of clients is built on."""
+
+    class Replaying(module.BaseTransport, module.AsyncBaseTransport):  # type: ignore[misc]
+        def handle_request(self, request: Any) -> Any:
+            return play(request, response, clock, module)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            return await aplay(request, response, clock, module)
+
+    return Replaying()
+
+
+def read_until_broken(
+    module: Any, response: ScheduledResponse, clock: VirtualClock, *, timeout: float | None = None
+) -> list[tuple[float, Any]]:
+    """When what arrived on the blocking face: the head, blocks, and the exception that ended it."""
+    seen: list[tuple[float, Any]] = []
+    start_ns = clock.now_ns()
+
+    def note(what: Any) -> None:
+        seen.append(((clock.now_ns() - start_ns) / 1e9, what))
+
+    http = module.Client(transport=transport(module, response, clock), timeout=timeout)
+    try:
+        with http.stream("GET", URL) as got:
+            note(got.status_code)
+            for block in got.iter_raw():
+                note(block)
+    except module.TransportError as error:
+        note(type(error).__name__)
+    return seen
+
+
+def aread_until_broken(
+    module: Any, response: ScheduledResponse, clock: VirtualClock, *, timeout: float | None = None
+) -> list[tuple[float, Any]]:
+    """The same on asyncio."""
+    seen: list[tuple[float, Any]] = []
+    start_ns = clock.now_ns()
+
+    def note(what: Any) -> None:
+        seen.append(((clock.now_ns() - start_ns) / 1e9, what))
+
+    async def main() -> None:
+        http = module.AsyncClient(transport=transport(module, response, clock), timeout=timeout)
+        try:
+            async with http.stream("GET", URL) as got:
+                note(got.status_code)
+                async for block in got.aiter_raw():
+                    note(block)
+        except module.TransportError as error:
+            note(type(error).__name__)
+
+    clock.run(main())
+    return seen
+
+
+READ = pytest.mark.parametrize("read", [read_until_broken, aread_until_broken], ids=["blocking", "asyncio"])
+
+
+@READ
+@MODULES
+@FAILURES
+def test_a_connection_that_fails_before_the_head(
+    read: Callable[..., Any], module: Any, kind: FailureKind, error: str, clock: VirtualClock
+) -> None:
+    """The client's own exception in place of the response, when it is due."""
+    failing = replace(plain(b""), failure=TransportFailure(kind=kind, at_s=0.75))
+
+    assert read(module, failing, clock) == [(0.75, error)]
+
+
+@MODULES
+@FAILURES
+def test_the_exception_knows_its_request(
+    module: Any, kind: FailureKind, error: str, clock: VirtualClock
+) -> None:
+    failing = replace(plain(b""), failure=TransportFailure(kind=kind))
+
+    with pytest.raises(getattr(module, error)) as raised:
+        module.Client(transport=transport(module, failing, clock)).get(URL)
+
+    assert str(raised.value.request.url) == URL
+
+
+@READ
+@MODULES
+@FAILURES
+def test_a_connection_that_fails_within_the_body(
+    read: Callable[..., Any], module: Any, kind: FailureKind, error: str, clock: VirtualClock
+) -> None:
+    """What came before is delivered first, each block at its time."""
+    failure = TransportFailure(kind=kind, at_s=2.5, has_head=True)
+    failing = replace(streamed(BODY, head_s=0.5, gap_s=0.75), failure=failure)
+
+    assert read(module, failing, clock) == [
+        (0.5, 200),
+        (0.5, b"one "),
+        (1.25, b"two "),
+        (2.0, b"three"),
+        (2.5, error),
+    ]
+
+
+@READ
+@MODULES
+@pytest.mark.parametrize(("has_head", "after_s"), [(False, 0.0), (True, 1.0)], ids=["head", "body"])
+@pytest.mark.parametrize(("timeout", "silent_s"), [(2.0, 2.0), (60.0, 30.0), (None, 30.0)])
+def test_silence_lasts_until_somebody_gives_up(
+    read: Callable[..., Any],
+    module: Any,
+    has_head: bool,
+    after_s: float,
+    timeout: float | None,
+    silent_s: float,
+    clock: VirtualClock,
+) -> None:
+    """The client when its read timeout has passed, or the connection when its failure is due."""
+    failure = TransportFailure(kind="read_timeout", at_s=after_s + 30.0, has_head=has_head)
+    failing = replace(plain(b"one", due_s=after_s), failure=failure)
+
+    assert read(module, failing, clock, timeout=timeout)[-1] == (after_s + silent_s, "ReadTimeout")
 
 
 # The vendors' SDKs -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Paces: when the blocks of a response are due, and that they are delivered then and not later."""
+"""Paces: when the parts of a response are due, and that it is delivered, or fails, then and not later."""
 
 from __future__ import annotations
 
@@ -18,10 +18,14 @@ from tapeline.latency.pacing import (
     Schedule,
     ScheduledResponse,
     Simulated,
+    TransportFailure,
     adeliver,
+    adeliver_head,
     deliver,
+    deliver_head,
     left_s,
     parse_pace,
+    schedule_to_end,
 )
 from tapeline.latency.profile import PROFILES, Constant, LatencyProfile
 
@@ -92,6 +96,46 @@ def test_a_recording_fits_its_blocks() -> None:
         Recorded().schedule(BLOCKS[:2], TIMES, stream=0)
 
 
+CUT = TransportFailure(kind="reset", at_s=2.0, has_head=True)
+REFUSED = TransportFailure(kind="refused", at_s=0.75)
+
+FAILED: dict[str, tuple[Pace, RecordedTimes | None, TransportFailure, tuple[float, ...], float]] = {
+    "cut, none": (Immediate(), TIMES, CUT, (0.0, 0.0, 0.0, 0.0), 0.0),
+    "cut, recorded": (Recorded(), TIMES, CUT, (0.5, 0.5, 0.75, 1.5), 2.0),
+    "cut, half": (Recorded(0.5), TIMES, CUT, (0.25, 0.25, 0.375, 0.75), 1.0),
+    "cut, recorded without times": (Recorded(), None, CUT, (0.0, 0.0, 0.0, 0.0), 0.0),
+    "cut, simulated": (Simulated(STEADY), TIMES, CUT, (0.5, 0.5, 0.625, 0.75), 0.875),
+    "refused, none": (Immediate(), None, REFUSED, (0.0,), 0.0),
+    "refused, recorded": (Recorded(), None, REFUSED, (0.75,), 0.75),
+    "refused, twice": (Recorded(2.0), None, REFUSED, (1.5,), 1.5),
+    "refused, simulated": (Simulated(STEADY), None, REFUSED, (0.5,), 0.5),
+}
+
+
+@pytest.mark.parametrize(
+    ("pace", "times", "failure", "due_s", "failed_s"), FAILED.values(), ids=FAILED.keys()
+)
+def test_a_failure_is_paced_like_the_rest(
+    pace: Pace,
+    times: RecordedTimes | None,
+    failure: TransportFailure,
+    due_s: tuple[float, ...],
+    failed_s: float,
+) -> None:
+    """As a head that comes late, or as a part after the last. due_s: of the head and each block."""
+    blocks = BLOCKS if failure.has_head else ()
+
+    schedule, paced = schedule_to_end(pace, blocks, times, failure, stream=0)
+
+    assert (schedule.head_due_s, *[block.due_s for block in schedule.blocks]) == due_s
+    assert [block.data for block in schedule.blocks] == list(blocks)
+    assert paced == TransportFailure(kind=failure.kind, at_s=failed_s, has_head=failure.has_head)
+
+
+def test_a_response_that_does_not_fail_has_its_schedule_alone() -> None:
+    assert schedule_to_end(Recorded(), BLOCKS, TIMES, None, stream=0) == (SCHEDULES["recorded"][2], None)
+
+
 # Names ---------------------------------------------------------------------------------------------
 
 
@@ -126,8 +170,15 @@ def test_an_unknown_pace_is_answered_with_the_known_ones(text: str) -> None:
 # Delivery ------------------------------------------------------------------------------------------
 
 
-def response(*times_s: float) -> ScheduledResponse:
-    return ScheduledResponse(status=200, reason="OK", headers=(), head_due_s=0.0, blocks=due(*times_s))
+def response(*times_s: float, failure: TransportFailure | None = None) -> ScheduledResponse:
+    blocks = due(*times_s, blocks=BLOCKS[: len(times_s)])
+    return ScheduledResponse(
+        status=200, reason="OK", headers=(), head_due_s=0.125, blocks=blocks, failure=failure
+    )
+
+
+class Broken(Exception):
+    """What these clients raise where a connection fails."""
 
 
 Arrivals = list[tuple[float, bytes]]
@@ -136,11 +187,14 @@ Arrivals = list[tuple[float, bytes]]
 def received(
     clock: VirtualClock, sent: ScheduledResponse, gaps: list[float], *, busy_s: float = 0.0
 ) -> Arrivals:
-    """When each block arrived at a blocking consumer that is busy after each."""
+    """When each block arrived at a blocking consumer that is busy after each, and a failure at last."""
     arrivals = []
-    for data in deliver(sent, clock, sent_ns=0, on_gap=gaps.append):
-        arrivals.append((clock.now_ns() / 1e9, data))
-        clock.sleep(busy_s)
+    try:
+        for data in deliver(sent, clock, sent_ns=0, on_gap=gaps.append, error_of=Broken):
+            arrivals.append((clock.now_ns() / 1e9, data))
+            clock.sleep(busy_s)
+    except Broken as error:
+        arrivals.append((clock.now_ns() / 1e9, error.args[0].kind.encode()))
     return arrivals
 
 
@@ -154,9 +208,12 @@ def areceived(
 
     async def main() -> Arrivals:
         arrivals = []
-        async for data in adeliver(sent, clock, sent_ns=0, on_gap=on_gap):
-            arrivals.append((clock.now_ns() / 1e9, data))
-            await clock.asleep(busy_s)
+        try:
+            async for data in adeliver(sent, clock, sent_ns=0, on_gap=on_gap, error_of=Broken):
+                arrivals.append((clock.now_ns() / 1e9, data))
+                await clock.asleep(busy_s)
+        except Broken as error:
+            arrivals.append((clock.now_ns() / 1e9, error.args[0].kind.encode()))
         return arrivals
 
     return clock.run(main())
@@ -187,6 +244,58 @@ def test_a_late_consumer_does_not_make_the_rest_later(consume: Callable[..., Arr
     assert gaps == [0.25, 0.25]
 
 
+def head(clock: VirtualClock, sent: ScheduledResponse, gaps: list[float]) -> None:
+    deliver_head(sent, clock, sent_ns=0, on_gap=gaps.append, error_of=Broken)
+
+
+def ahead(clock: VirtualClock, sent: ScheduledResponse, gaps: list[float]) -> None:
+    async def on_gap(wait_s: float) -> None:
+        gaps.append(wait_s)
+
+    clock.run(adeliver_head(sent, clock, sent_ns=0, on_gap=on_gap, error_of=Broken))
+
+
+both_heads = pytest.mark.parametrize("consume", [head, ahead], ids=["blocking", "asyncio"])
+
+
+@both_heads
+def test_a_head_comes_when_it_is_due(consume: Callable[..., None]) -> None:
+    """Also that of a response whose connection fails later."""
+    for failure in (None, TransportFailure(kind="reset", at_s=9.0, has_head=True)):
+        clock, gaps = VirtualClock(), list[float]()
+
+        consume(clock, response(1.0, failure=failure), gaps)
+
+        assert (clock.now_ns(), gaps) == (125_000_000, [0.125])
+
+
+@both_heads
+@pytest.mark.parametrize("at_s", [0.0, 0.5])
+def test_a_failure_comes_in_place_of_the_head(consume: Callable[..., None], at_s: float) -> None:
+    """When it is due, whenever the head would have been."""
+    clock, gaps = VirtualClock(), list[float]()
+    failure = TransportFailure(kind="refused", at_s=at_s)
+
+    with pytest.raises(Broken) as raised:
+        consume(clock, response(failure=failure), gaps)
+
+    assert raised.value.args == (failure,)
+    assert (clock.now_ns() / 1e9, gaps) == (at_s, [at_s] if at_s else [])
+
+
+@both_faces
+@pytest.mark.parametrize("at_s", [0.0, 0.75, 4.0])
+def test_a_failure_comes_after_the_last_block(consume: Callable[..., Arrivals], at_s: float) -> None:
+    """When it is due, or at once if that has passed; the silence before it is announced."""
+    gaps: list[float] = []
+    failure = TransportFailure(kind="disconnect", at_s=at_s, has_head=True)
+
+    arrivals = consume(VirtualClock(), response(0.25, 0.75, failure=failure), gaps)
+
+    assert arrivals == [(0.25, b"one"), (0.75, b"two"), (max(0.75, at_s), b"disconnect")]
+    assert gaps == [0.25, 0.5, *([at_s - 0.75] if at_s > 0.75 else [])]
+
+
 class TooLong(Exception):
     pass
 
@@ -202,9 +311,9 @@ def test_who_hears_of_a_wait_may_refuse_it() -> None:
         raise TooLong
 
     with pytest.raises(TooLong):
-        next(deliver(response(1, 1, 1), clock, sent_ns=0, on_gap=refuse))
+        next(deliver(response(1, 1, 1), clock, sent_ns=0, on_gap=refuse, error_of=Broken))
     with pytest.raises(TooLong):
-        clock.run(anext(adeliver(response(1, 1, 1), clock, sent_ns=0, on_gap=arefuse)))
+        clock.run(anext(adeliver(response(1, 1, 1), clock, sent_ns=0, on_gap=arefuse, error_of=Broken)))
 
     assert clock.now_ns() == 0
 
@@ -217,7 +326,7 @@ def test_streams_at_once_do_not_wait_for_each_other() -> None:
         return
 
     async def read() -> float:
-        async for _ in adeliver(response(0.5, 0.75, 1.0), clock, sent_ns=0, on_gap=silent):
+        async for _ in adeliver(response(0.5, 0.75, 1.0), clock, sent_ns=0, on_gap=silent, error_of=Broken):
             pass
         return clock.now_ns() / 1e9
 

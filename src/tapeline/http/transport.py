@@ -1,14 +1,14 @@
 """An httpx2 transport that a handler answers instead of a network, on any clock.
 
 Pass it to a client: `httpx2.Client(transport=HandlerTransport(handler, clock))`; the same object serves
-`httpx2.AsyncClient`. It honours the request's read timeout, as a socket would.
+`httpx2.AsyncClient`. It honours the request's read timeout, and fails, as a socket would.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 import httpx2
@@ -16,12 +16,15 @@ import httpx2
 from tapeline.clock import Clock
 from tapeline.http.deadline import EXTENSION, Deadline
 from tapeline.latency.pacing import (
+    FailureKind,
     Handler,
     IncomingRequest,
     ScheduledResponse,
+    TransportFailure,
     adeliver,
+    adeliver_head,
     deliver,
-    left_s,
+    deliver_head,
 )
 
 REPLAY_EXTENSION = "tapeline_replay"
@@ -58,13 +61,15 @@ def incoming(request: Any, body: bytes) -> IncomingRequest:
 
 
 def play(request: Any, response: ScheduledResponse, clock: Clock, module: Any) -> Any:
-    """Wait for the head of a scheduled response and return it, its body still to come."""
+    """Wait for the head of a scheduled response and return it, its body still to come.
+
+    Where the connection fails instead, it raises what `module`, httpx or httpx2, raises on a socket.
+    """
     sent_ns = clock.now_ns()
     on_gap = timeout_guard(request, clock, module)
-    if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
-        on_gap(wait_s)
-        clock.sleep(wait_s)
-    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
+    error_of = partial(_error_of, request=request, module=module)
+    deliver_head(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
+    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
     return _response(request, response, _blocking_stream(module)(blocks), module)
 
 
@@ -72,10 +77,9 @@ async def aplay(request: Any, response: ScheduledResponse, clock: Clock, module:
     """`play` for asyncio."""
     sent_ns = clock.now_ns()
     on_gap = async_timeout_guard(request, clock, module)
-    if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
-        await on_gap(wait_s)
-        await clock.asleep(wait_s)
-    blocks = adeliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
+    error_of = partial(_error_of, request=request, module=module)
+    await adeliver_head(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
+    blocks = adeliver(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
     return _response(request, response, _async_stream(module)(blocks), module)
 
 
@@ -91,6 +95,21 @@ def _response(request: Any, response: ScheduledResponse, stream: Any, module: An
         },
         request=request,
     )
+
+
+FAILURES: Mapping[FailureKind, tuple[str, str]] = {
+    "refused": ("ConnectError", "connection refused"),
+    "reset": ("ReadError", "connection reset by peer"),
+    "disconnect": ("RemoteProtocolError", "the server closed the connection before the end of its response"),
+    "read_timeout": ("ReadTimeout", "no byte came in time"),
+}
+"""How a connection fails -> the exception of httpx and httpx2, and its text."""
+
+
+def _error_of(failure: TransportFailure, *, request: Any, module: Any) -> Exception:
+    name, text = FAILURES[failure.kind]
+    error: Exception = getattr(module, name)(text, request=request)
+    return error
 
 
 def timeout_guard(request: Any, clock: Clock, module: Any) -> Callable[[float], None]:

@@ -1,14 +1,15 @@
 """Paces: at what times the blocks of a recorded or simulated response are delivered.
 
-A `Pace` turns recorded times into due times; `deliver` and `adeliver` hand the blocks out on a clock.
-Due times are absolute (seconds since the request was sent): relative sleeps would add up their errors.
+A `Pace` turns recorded times into due times; `deliver_head` and `deliver` hand out a response on a clock, up
+to its end or to the failure of its connection. Due times are absolute (seconds since the request was sent):
+relative sleeps would add up their errors.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, NamedTuple, Protocol
 
@@ -41,7 +42,8 @@ FailureKind = Literal["refused", "reset", "disconnect", "read_timeout"]
 class TransportFailure:
     """How a connection ended before its response did.
 
-    at_s: seconds since the request was sent. has_head: whether the head of the response had come.
+    at_s: seconds since the request was sent; of a read timeout, how long the server was silent at most: a
+    client that is less patient gives up sooner. has_head: whether the head of the response had come.
     """
 
     kind: FailureKind
@@ -164,22 +166,110 @@ def parse_pace(text: str, *, seed: int = 0) -> Pace:
     raise ConfigError(f"unknown pace {text!r}: use none, recorded, recorded*FACTOR or {', '.join(PROFILES)}")
 
 
+def schedule_to_end(
+    pace: Pace,
+    blocks: Sequence[bytes],
+    times: RecordedTimes | None,
+    failure: TransportFailure | None,
+    *,
+    stream: int,
+) -> tuple[Schedule, TransportFailure | None]:
+    """Return when the parts of a response are due, and the failure that ended it when that is due.
+
+    To a pace a failure is a head that comes late, or one more block, without bytes.
+    """
+    if failure is None:
+        return pace.schedule(blocks, times, stream=stream), None
+    if not failure.has_head:
+        schedule = pace.schedule((), RecordedTimes(head_s=failure.at_s, blocks=()), stream=stream)
+        return schedule, replace(failure, at_s=schedule.head_due_s)
+    if times is not None:
+        times = replace(times, blocks=(*times.blocks, (0, failure.at_s - times.head_s)))
+    head_due_s, (*due, (failed_s, _)) = pace.schedule((*blocks, b""), times, stream=stream)
+    return Schedule(head_due_s, tuple(due)), replace(failure, at_s=failed_s)
+
+
 # Delivery -----------------------------------------------------------------------------------------
+
+ErrorOf = Callable[[TransportFailure], Exception]
+"""What a client raises where its connection fails so."""
+
+
+def deliver_head(
+    response: ScheduledResponse,
+    clock: Clock,
+    *,
+    sent_ns: int,
+    on_gap: Callable[[float], None],
+    error_of: ErrorOf,
+) -> None:
+    """Wait until the head is due. Raises the error of a failure that comes in its place, when that is due.
+
+    `on_gap` hears of each wait (seconds) first, and may raise.
+    """
+    failure = _failure_without_head(response)
+    due_s = response.head_due_s if failure is None else failure.at_s
+    if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
+        on_gap(wait_s)
+        clock.sleep(wait_s)
+    if failure is not None:
+        raise error_of(failure)
+
+
+async def adeliver_head(
+    response: ScheduledResponse,
+    clock: Clock,
+    *,
+    sent_ns: int,
+    on_gap: Callable[[float], Awaitable[None]],
+    error_of: ErrorOf,
+) -> None:
+    """`deliver_head` for asyncio."""
+    failure = _failure_without_head(response)
+    due_s = response.head_due_s if failure is None else failure.at_s
+    if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
+        await on_gap(wait_s)
+        await clock.asleep(wait_s)
+    if failure is not None:
+        raise error_of(failure)
+
+
+def _failure_without_head(response: ScheduledResponse) -> TransportFailure | None:
+    failure = response.failure
+    return None if failure is None or failure.has_head else failure
 
 
 def deliver(
-    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], None]
+    response: ScheduledResponse,
+    clock: Clock,
+    *,
+    sent_ns: int,
+    on_gap: Callable[[float], None],
+    error_of: ErrorOf,
 ) -> Iterator[bytes]:
-    """Yield the blocks when they are due. `on_gap` hears of each wait (seconds) first, and may raise."""
+    """Yield the blocks when they are due, and raise the error of the failure that ends them, if one does.
+
+    `on_gap` hears of each wait (seconds) first, and may raise.
+    """
     for due_s, data in response.blocks:
         if (wait_s := left_s(clock, sent_ns, due_s)) > 0:
             on_gap(wait_s)
             clock.sleep(wait_s)
         yield data
+    if (failure := response.failure) is not None:
+        if (wait_s := left_s(clock, sent_ns, failure.at_s)) > 0:
+            on_gap(wait_s)
+            clock.sleep(wait_s)
+        raise error_of(failure)
 
 
 async def adeliver(
-    response: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: Callable[[float], Awaitable[None]]
+    response: ScheduledResponse,
+    clock: Clock,
+    *,
+    sent_ns: int,
+    on_gap: Callable[[float], Awaitable[None]],
+    error_of: ErrorOf,
 ) -> AsyncIterator[bytes]:
     """`deliver` for asyncio."""
     for due_s, data in response.blocks:
@@ -187,6 +277,11 @@ async def adeliver(
             await on_gap(wait_s)
             await clock.asleep(wait_s)
         yield data
+    if (failure := response.failure) is not None:
+        if (wait_s := left_s(clock, sent_ns, failure.at_s)) > 0:
+            await on_gap(wait_s)
+            await clock.asleep(wait_s)
+        raise error_of(failure)
 
 
 def left_s(clock: Clock, sent_ns: int, due_s: float) -> float:

@@ -9,7 +9,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from errno import ECONNREFUSED, ECONNRESET
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,7 +24,7 @@ from tapeline.latency.pacing import (
     ScheduledResponse,
     TransportFailure,
     adeliver,
-    left_s,
+    adeliver_head,
 )
 
 BUFFER_BYTES = 2**16
@@ -112,13 +112,10 @@ async def _replayed(
 ) -> Any:
     sent_ns = clock.now_ns()
     on_gap = _guard(_patience_s(session, options), clock, wire)
-    if (wait_s := left_s(clock, sent_ns, recorded.head_due_s)) > 0:
-        await on_gap(wait_s)
-        await clock.asleep(wait_s)
-    if recorded.failure is not None and not recorded.failure.has_head:
-        raise _error_of(recorded.failure, wire)
+    error_of = partial(_error_of, wire=wire)
+    await adeliver_head(recorded, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
     response = _response(session, wire, recorded)
-    response.content = _reader()(_blocks(wire, recorded, clock, sent_ns=sent_ns, on_gap=on_gap))
+    response.content = _reader()(adeliver(recorded, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of))
     if _raises_for_status(session, options):
         response.raise_for_status()
     return response
@@ -131,15 +128,6 @@ def _guard(patience_s: float, clock: Clock, wire: IncomingRequest) -> OnGap:
             raise _error_of(TransportFailure(kind="read_timeout"), wire)
 
     return on_gap
-
-
-async def _blocks(
-    wire: IncomingRequest, recorded: ScheduledResponse, clock: Clock, *, sent_ns: int, on_gap: OnGap
-) -> AsyncIterator[bytes]:
-    async for block in adeliver(recorded, clock, sent_ns=sent_ns, on_gap=on_gap):
-        yield block
-    if recorded.failure is not None:
-        raise _error_of(recorded.failure, wire)
 
 
 def _raises_for_status(session: Any, options: Mapping[str, Any]) -> bool:

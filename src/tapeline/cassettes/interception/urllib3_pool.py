@@ -21,8 +21,9 @@ from tapeline.latency.pacing import (
     FailureKind,
     IncomingRequest,
     ScheduledResponse,
+    TransportFailure,
     deliver,
-    left_s,
+    deliver_head,
 )
 
 READ_BYTES = 65536
@@ -129,17 +130,13 @@ def _replayed(
             clock.sleep(patience_s)
             raise _error_of("read_timeout", pool, url)
 
-    def blocks() -> Iterator[bytes]:
-        yield from deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap)
-        if response.failure is not None:
-            raise _error_of(response.failure.kind, pool, url)
+    def error_of(failure: TransportFailure) -> Exception:
+        error = _error_of(failure.kind, pool, url)
+        return error if failure.has_head else _give_up(error, pool, method, url, options)
 
-    if (wait_s := left_s(clock, sent_ns, response.head_due_s)) > 0:
-        on_gap(wait_s)
-        clock.sleep(wait_s)
-    if response.failure is not None and not response.failure.has_head:
-        _give_up(_error_of(response.failure.kind, pool, url), pool, method, url, options)
-    return _response(_PulledBody(blocks()), url, response.status, response.reason, response.headers, options)
+    deliver_head(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
+    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
+    return _response(_PulledBody(blocks), url, response.status, response.reason, response.headers, options)
 
 
 def _read_timeout_s(pool: Any, options: Mapping[str, Any]) -> float:
