@@ -343,9 +343,9 @@ def test_real_answers_to_calls_of_one_kind_have_one_shape() -> None:
 
 @needs_recordings
 def test_a_real_answer_has_its_own_shape_and_misses_what_is_taken_away() -> None:
-    """Each top-level key of each plain answer, taken out in turn."""
+    """Each top-level key of plain answers out of every fifth file, taken out in turn."""
     checked = 0
-    for known in (known for path in FILES for known in recorded(path)):
+    for known in (known for path in FILES[::5] for known in recorded(path)):
         body = json_of(known.response.body)
         if not isinstance(body, dict) or shape_of(known.response).kind != "json":
             continue
@@ -356,4 +356,4 @@ def test_a_real_answer_has_its_own_shape_and_misses_what_is_taken_away() -> None
             (found,) = shape_differences(known.response, cut)
             assert (found.severity, found.place) in {("removed", f"$.{key}"), ("optional", f"$.{key}")}
             checked += 1
-    assert checked > 500
+    assert checked > 200

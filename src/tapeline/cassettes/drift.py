@@ -180,8 +180,7 @@ def _kind_of(old: Json | Absent, new: Json | Absent) -> DriftKind:
 
 def _is_volatile(value: Json | Absent) -> bool:
     """Whether a value looks like an id or a time, which are new in every run."""
-    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
-    return is_plain and _VOLATILE.fullmatch(str(value)) is not None
+    return _VOLATILE.fullmatch(str(value)) is not None
 
 
 def _text(body: bytes) -> str:
