@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 # pytester forgets the modules that an inner run imported first; the SDKs' HTTP stack must not be loaded
 # twice, or its exceptions have two identities and nothing translates them any more.
@@ -12,8 +13,11 @@ import httpcore  # noqa: F401
 import httpcore2  # noqa: F401
 import ollama  # noqa: F401
 import openai  # noqa: F401
+import pytest
 import vcr  # noqa: F401
+from local_server import LocalServer, echo
 
+from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes
 from tapeline.providers.openai import OpenAICodec
@@ -46,3 +50,52 @@ def recording(prompt: str = "hi", answer: str = "hello", url: str = URL) -> Inte
             times=RecordedTimes(head_s=2.0, blocks=((len(answered), 0.5),)),
         ),
     )
+
+
+NOBODY = '"http://127.0.0.1:1/v1"'
+
+ASK = """
+    import openai, pytest
+
+    def ask(prompt="hi", url="http://127.0.0.1:1/v1", model="m", **options):
+        with openai.OpenAI(base_url=url, api_key="key-of-nobody", max_retries=0) as client:
+            return client.chat.completions.create(
+                model=model, messages=[{"role": "user", "content": prompt}], **options
+            )
+
+    def said(answer):
+        return answer.choices[0].message.content
+
+    def streamed(prompt, url):
+        with openai.OpenAI(base_url=url, api_key="key-of-nobody", max_retries=0) as client:
+            messages = [{"role": "user", "content": prompt}]
+            stream = client.chat.completions.create(model="m", messages=messages, stream=True)
+            return "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+"""
+
+
+class Inner:
+    """A folder with one test module, `test_it.py`, and cassettes for its tests."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+
+    def cassette(self, test: str) -> Path:
+        return self.pytester.path / "cassettes" / "test_it" / f"{test}.yaml"
+
+    def run(self, code: str, *arguments: str, **cassettes: list[Interaction]) -> pytest.RunResult:
+        for test, interactions in cassettes.items():
+            save(self.cassette(test), interactions)
+        self.pytester.makepyfile(test_it=f"{ASK}\n{code}")
+        return self.again(*arguments)
+
+    def record(self, code: str, *arguments: str, mode: str = "once") -> pytest.RunResult:
+        """Run with a server that says what was said to it, at the address that `ask` uses, and at `URL`."""
+        with LocalServer(echo) as server:
+            url = f'"{server.url}/v1"'
+            self.pytester.makepyfile(test_it=f"{ASK.replace(NOBODY, url)}\n    URL = {url}\n{code}")
+            return self.again(f"--record-mode={mode}", *arguments)
+
+    def again(self, *arguments: str) -> pytest.RunResult:
+        """Run what is there."""
+        return self.pytester.runpytest_inprocess(*ALONE, *arguments)

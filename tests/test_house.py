@@ -41,7 +41,7 @@ KEEPERS = {
     "pytest": {"pytest_plugin", "scenarios.pytest_items", "testing"},
     "httpx2": {"http", "cassettes", "scenarios", "testing", "bench"},
     "httpcore2": {"http"},
-    "socket": set(),
+    "socket": {"pytest_plugin.network"},
     "openai": {"http"},
     "anthropic": {"http"},
     "boto3": {"http"},

@@ -18,6 +18,7 @@ from tapeline.cassettes.explain import explain_miss
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.recording import Recording
+from tapeline.cassettes.shapes import ShapeDifference, shape_differences
 from tapeline.cassettes.spending import Meter
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
@@ -33,6 +34,15 @@ RecordMode = Literal["none", "once", "new_episodes", "all", "verify"]
 
 HOP_HEADERS = frozenset({"connection", "content-length", "keep-alive", "transfer-encoding"})
 """Headers about one connection: of no meaning for the next, and wrong once a body was decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of asking again. position: of the recording that was compared; None if there is none."""
+
+    request: IncomingRequest
+    position: int | None
+    differences: tuple[ShapeDifference, ...]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -59,6 +69,7 @@ class Tape:
     meter: Meter | None = None
     watches_drift: bool = False
     command: str | None = None
+    faults: Any = None
 
     def __post_init__(self) -> None:
         self._lock = Lock()
@@ -183,6 +194,21 @@ class Tape:
         """Return the positions of the interactions that nothing has asked for."""
         with self._lock:
             return [n for n in range(len(self.interactions)) if not self.play_counts[n]]
+
+    def verified(self) -> list[Verdict]:
+        """Return how the answers of today differ from the recorded ones, for each call of mode verify."""
+        with self._lock:
+            calls = list(self._recorded_before.items())
+        return [
+            Verdict(request=live.request, position=position, differences=self._shape_drift(position, live))
+            for recording, position in calls
+            if (live := recording.interaction()) is not None
+        ]
+
+    def _shape_drift(self, position: int | None, live: Interaction) -> tuple[ShapeDifference, ...]:
+        if position is None:
+            return ()
+        return tuple(shape_differences(self.interactions[position].response, live.response))
 
     def to_save(self) -> list[Interaction]:
         """Return what the cassette should hold from now on."""

@@ -79,15 +79,26 @@ def file_text(
 
 
 class BridgedTape(Tape):
-    """A tape over a vcrpy cassette: its filters see requests first, and a user's own matchers decide."""
+    """A tape over a vcrpy cassette: its filters see requests first, and a user's own matchers decide.
 
-    def __init__(self, cassette: Any, *, pace: Pace, clock: Clock, matcher: Matcher) -> None:
+    record_mode: in place of the cassette's own.
+    """
+
+    def __init__(
+        self,
+        cassette: Any,
+        *,
+        pace: Pace,
+        clock: Clock,
+        matcher: Matcher,
+        record_mode: RecordMode | None = None,
+    ) -> None:
         self._cassette = cassette
         mode = cassette.record_mode.value
         super().__init__(
             source=str(cassette._path),
             interactions=interactions_of(cassette.requests, cassette.responses),
-            record_mode=cast(RecordMode, mode if mode in get_args(RecordMode) else "none"),
+            record_mode=record_mode or cast(RecordMode, mode if mode in get_args(RecordMode) else "none"),
             pace=pace,
             clock=clock,
             matcher=matcher,
@@ -131,6 +142,8 @@ class BridgedTape(Tape):
             self._save_nothing()
             return
         cassette = self._cassette
+        if self.record_mode == "all" and self.recorded():
+            cassette.data.clear()  # the file keeps the old ones until the new ones are whole
         for interaction in self.recorded():
             cassette.append(vcr_request(interaction.request), fileformat.response_dict(interaction))
         try:

@@ -1,0 +1,179 @@
+"""The pytest plugin: tapes for tests, scenario files as tests, and no network by accident. Thin hooks only.
+
+* `@pytest.mark.tape` or the `tape` fixture gives a test a cassette of its own; with pytest-recording
+  installed, every test marked `vcr` gets the same over the cassette that plugin opens.
+* `scenarios/*.yaml` are collected as tests, checked and compared with a snapshot.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.pytest_plugin import naming, settings
+from tapeline.pytest_plugin.network import BLOCKADE, Blockade
+from tapeline.pytest_plugin.summary import Tally
+from tapeline.pytest_plugin.taping import METER, PASSED, TAPED
+
+SCENARIO_FOLDER = "scenarios"
+WORKER_KEY = "tapeline"
+TALLY = pytest.StashKey[Tally]()
+
+
+# The run ------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    settings.add_options(parser)
+    parser.getgroup("tapeline").addoption(
+        "--cassette-list", metavar="FILE", help="Write the path of each collected test's cassette to a file."
+    )
+    if importlib.util.find_spec("pytest_recording") is None:
+        parser.addoption(
+            "--record-mode", choices=settings.RECORD_MODES, help="What to record. Default: none."
+        )
+    else:
+        _offer_verify(parser)
+
+
+def _offer_verify(parser: pytest.Parser) -> None:
+    """pytest-recording declares `--record-mode`, before us or after us: give it our mode too."""
+    theirs: Any = importlib.import_module("pytest_recording.plugin")
+    theirs.RECORD_MODES = settings.RECORD_MODES
+    for option in parser.getgroup("recording").options:
+        if "--record-mode" in option.names():
+            option._action.choices = settings.RECORD_MODES
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", settings.MARKER)
+    config.addinivalue_line("markers", "allow_network: let this test reach other machines.")
+    settings.check_options(config)
+    from tapeline.cassettes.spending import Meter
+
+    config.stash[METER] = Meter(settings.budget_usd(config))
+    config.stash[TALLY] = Tally()
+    config.stash[BLOCKADE] = blockade = Blockade()
+    if settings.setting(config, "network") == "block" and settings.record_mode(config) == "none":
+        blockade.raise_up()
+    has_recording = config.pluginmanager.has_plugin("recording")
+    name = "vcr_fixtures" if has_recording else "fixtures"
+    config.pluginmanager.register(importlib.import_module(f"{__name__}.{name}"), "tapeline-fixtures")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (blockade := config.stash.get(BLOCKADE, None)) is not None:
+        blockade.take_down()
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.suffix == ".yaml" and file_path.parent.name == SCENARIO_FOLDER:
+        from tapeline.scenarios.pytest_items import ScenarioModule
+
+        collector: pytest.Collector = ScenarioModule.from_parent(parent, path=file_path)
+        return collector
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse wrong markers, and write the list that `tapeline cassette orphans` asks for.
+
+    Before anything is deselected: both are about all tests.
+    """
+    for item in items:
+        if item.get_closest_marker("tape") is not None:
+            naming.cassette_path(item, settings.settings_of(item).path)
+    if (target := config.getoption("--cassette-list")) is not None:
+        paths = sorted({str(path) for item in items for path in _cassettes_of(item)})
+        Path(target).write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+
+
+def _cassettes_of(item: pytest.Item) -> Iterator[Path]:
+    """Yield the files a test may play, whether they exist or not."""
+    if (marker := item.get_closest_marker("default_cassette")) is not None:
+        yield (naming.cassette_folder(item) / marker.args[0]).with_suffix(".yaml")
+    for vcr in item.iter_markers("vcr"):
+        yield from (naming.cassette_folder(item) / extra for extra in vcr.args)
+    yield naming.cassette_path(item, settings.settings_of(item).path)
+
+
+# Each test ----------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let a marked test out, whatever its fixtures do."""
+    with ExitStack() as open_hosts:
+        if item.get_closest_marker("allow_network") is not None:
+            open_hosts.enter_context(item.config.stash[BLOCKADE].allowing([".*"]))
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """A test that has passed still fails if its tape shows what it must not."""
+    result = yield
+    if (taped := item.stash.get(TAPED, None)) is not None:
+        findings = taped.findings()
+        item.config.stash[TALLY].add(taped, findings, item.config.stash[METER])
+        for finding in findings:
+            item.add_report_section("call", "tape", finding.text)
+        if wrong := [finding.text for finding in findings if finding.severity == "fail"]:
+            pytest.fail("\n".join(wrong), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report: pytest.TestReport = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+# The end ------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under xdist each worker sends home what it has counted."""
+    tally, meter = session.config.stash[TALLY], session.config.stash[METER]
+    tally.saved, tally.spent = meter.saved.totals, meter.spent.totals
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[WORKER_KEY] = tally.to_json()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    if (counted := getattr(node, "workeroutput", {}).get(WORKER_KEY)) is not None:
+        arrived = Tally.from_json(counted)
+        node.config.stash[TALLY].merge(arrived)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    from tapeline.bench.untrusted import visible
+
+    tally = config.stash[TALLY]
+    if lines := list(tally.lines()):
+        terminalreporter.section("tapes")
+        for text in [*tally.warnings, *lines]:
+            for line in text.split("\n"):
+                terminalreporter.write_line(visible(line))
+
+
+# pytest-recording ---------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_recording_configure(config: pytest.Config, vcr: Any) -> None:
+    """pytest-recording is about to open a cassette."""
+    from tapeline.cassettes.vcr_bridge import configure
+
+    configure(vcr)

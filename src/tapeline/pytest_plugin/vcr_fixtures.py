@@ -1,0 +1,61 @@
+"""The fixtures of the plugin on top of pytest-recording's.
+
+It opens the cassettes of tests that are marked `vcr`; we play them and record into them. Two of its own
+fixtures are replaced: of a record mode it may know only what does no harm, and its names may collide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapeline.cassettes.tape import Tape
+from tapeline.pytest_plugin import naming, settings
+from tapeline.pytest_plugin.fixtures import virtual_clock
+from tapeline.pytest_plugin.network import BLOCKADE
+from tapeline.pytest_plugin.taping import TapedTest, bridged_tape, noted, own_tape
+
+__all__ = ["default_cassette_name", "record_mode", "tape", "virtual_clock"]
+
+
+@pytest.fixture(scope="session")
+def record_mode(request: pytest.FixtureRequest) -> str:
+    """What pytest-recording may know: it would delete the old file first, and cannot verify."""
+    mode = settings.record_mode(request.config)
+    return {"rewrite": "all", "verify": "none"}.get(mode, mode)
+
+
+@pytest.fixture
+def default_cassette_name(request: pytest.FixtureRequest, vcr_cassette_dir: str) -> str:
+    """The name of the test's cassette, which no other test shares."""
+    marker = request.node.get_closest_marker("default_cassette")
+    return str(marker.args[0]) if marker else naming.known_name(request.node, Path(vcr_cassette_dir))
+
+
+@pytest.fixture(autouse=True)
+def _tape_of_marked_test(
+    request: pytest.FixtureRequest, vcr: Any, disable_recording: bool, allowed_hosts: list[str] | None
+) -> Iterator[TapedTest | None]:
+    hosts = [".*"] if disable_recording else allowed_hosts or ()
+    is_marked = vcr is not None or request.node.get_closest_marker("tape") is not None
+    with request.config.stash[BLOCKADE].allowing(hosts):
+        if disable_recording or not is_marked:
+            yield None
+            return
+        with own_tape(request) if vcr is None else bridged_tape(request, vcr) as taped:
+            yield noted(request.node, taped)
+
+
+@pytest.fixture
+def tape(
+    request: pytest.FixtureRequest, _tape_of_marked_test: TapedTest | None, disable_recording: bool
+) -> Iterator[Tape | None]:
+    """The tape of the test, opened for it if no marker has; None under --disable-recording."""
+    if _tape_of_marked_test is not None or disable_recording:
+        yield _tape_of_marked_test.tape if _tape_of_marked_test is not None else None
+        return
+    with own_tape(request) as taped:
+        yield noted(request.node, taped).tape

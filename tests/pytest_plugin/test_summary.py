@@ -1,0 +1,53 @@
+"""The summary at the end of a run, added up over workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+
+from inner_pytest import BARE, Inner, recording
+
+from tapeline.cassettes.spending import Totals
+from tapeline.pytest_plugin.summary import Tally
+
+pytest_plugins = ["pytester"]
+
+
+def test_a_run_without_tapes_says_nothing(inner: Inner) -> None:
+    result = inner.run("def test_it(): ...")
+
+    assert "tapes" not in result.stdout.str()
+
+
+def test_workers_are_added_up(inner: Inner) -> None:
+    """What each xdist worker counted arrives in the one summary."""
+    cassettes = {f"test_{letter}": [recording(), recording("more")] for letter in "abc"}
+    inner.run(
+        "".join(f"\n    @pytest.mark.tape\n    def test_{letter}(): ask()\n" for letter in "abc"), **cassettes
+    )
+
+    result = inner.pytester.runpytest_inprocess(*BARE, "-n2", "--unplayed=warn")
+
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(
+        ["*tapes*", "*interaction 2*", "3 played, 3 unplayed", "replays saved 3 calls*"]
+    )
+
+
+def test_a_tally_travels_as_json() -> None:
+    tally = Tally(
+        played=3,
+        recorded=1,
+        found=Counter(drifted=2),
+        warnings=["drifted"],
+        saved=Totals(calls=3, input_tokens=5, output_tokens=7, cost_usd=Decimal("0.25")),
+    )
+
+    arrived = Tally.from_json(tally.to_json())
+    arrived.merge(tally)
+
+    assert list(arrived.lines()) == [
+        "6 played, 2 recorded, 4 drifted",
+        "replays saved 6 calls, 24 tokens, 0.50 USD",
+    ]
+    assert arrived.warnings == ["drifted", "drifted"]
