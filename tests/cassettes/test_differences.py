@@ -7,6 +7,7 @@ import pytest
 from tapeline.cassettes.differences import (
     ABSENT,
     SHOWN_CHARACTERS,
+    beside,
     excerpts,
     readable,
     shared_end,
@@ -22,6 +23,8 @@ DIFFERENCES = {
     "an item more": (["x"], ["x", "y"], [("$[1]", ABSENT, "y")]),
     "another type": ({"a": []}, {"a": {}}, [("$.a", [], {})]),
     "a flag is no number": ([True], [1], [("$[0]", True, 1)]),
+    "an item put in between": (["a", "b", "c"], ["a", "x", "b", "c"], [("$[1]", ABSENT, "x")]),
+    "an item taken out": (["a", "b", "c"], ["a", "c"], [("$[1]", "b", ABSENT)]),
     "several, in order": (
         {"b": [1, 2], "a": 1},
         {"a": 2, "b": [3, 4]},
@@ -85,6 +88,27 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOME_SERVICE_TOKEN", "canary-environment")
 
     assert "canary" not in readable({"a": "canary-environment", "b": "sk-canary-0123456789abcdef"})
+
+
+def test_a_secret_is_not_shown_beside_another_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever it stands in a long text: across its change, or across the edge of what is looked at."""
+    monkeypatch.setenv("SOME_SERVICE_TOKEN", "canary-environment")
+    secret = " sk-canary-0123456789abcdef canary-environment "
+
+    for before in range(0, 9_000, 211):
+        text = secret + "x" * before + secret + "y" * 9_000 + secret
+        shown = beside(text[:before] + text[before + 1 :], text)
+        assert "sk-canary-0123456789abcdef" not in "".join(shown)
+        assert "canary-environment" not in "".join(shown)
+
+
+def test_values_are_shown_beside_each_other() -> None:
+    """Of whatever type; long ones only where they differ."""
+    assert beside({"a": 1}, ABSENT) == ('{"a": 1}', "(absent)")
+    assert beside("x" * 50_000 + " a\x1b", "x" * 50_000 + " b\x1b") == (
+        "..." + "x" * 39 + r" a\x1b",
+        "..." + "x" * 39 + r" b\x1b",
+    )
 
 
 def test_short_texts_are_shown_whole() -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from enum import Enum
-from typing import AnyStr, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from tapeline.cassettes.redaction import masked
 from tapeline.types import Json
@@ -21,6 +21,11 @@ SHOWN_AROUND = 40
 
 DIFFED_CHARACTERS = 6_000
 """What differs over more than this is shown by its beginning: comparing words takes time squared."""
+
+MASKED_AROUND = 4_096
+"""Characters around a change that are searched for secrets: more than any has, as a megabyte takes 0.1 s."""
+
+S = TypeVar("S", str, bytes, list[Json])
 
 _WORD = re.compile(r"\S+\s*|\s+")
 
@@ -65,10 +70,24 @@ def _by_key(place: ValueDifference) -> Iterator[ValueDifference]:
 
 
 def _by_index(place: ValueDifference) -> Iterator[ValueDifference]:
-    for index in range(max(len(place.old), len(place.new))):
-        old = place.old[index] if index < len(place.old) else ABSENT
-        new = place.new[index] if index < len(place.new) else ABSENT
-        yield ValueDifference(f"{place.path}[{index}]", old, new)
+    """Pair the items of two lists: from the start, but the equal ends of a list that grew or shrank.
+
+    So a message put in between is one difference, not one for each message behind it.
+    """
+    old, new = place.old, place.new
+    end = _equal_end(old, new) if len(old) != len(new) else 0
+    old, new = old[: len(old) - end], new[: len(new) - end]
+    for index in range(max(len(old), len(new))):
+        left = old[index] if index < len(old) else ABSENT
+        right = new[index] if index < len(new) else ABSENT
+        yield ValueDifference(f"{place.path}[{index}]", left, right)
+
+
+def _equal_end(old: list[Json], new: list[Json]) -> int:
+    try:
+        return shared_end(old, new, shared_start(old, new))
+    except RecursionError:  # comparing is Python's own, and goes only so deep
+        return 0
 
 
 # What people see ----------------------------------------------------------------------------------------
@@ -76,7 +95,22 @@ def _by_index(place: ValueDifference) -> Iterator[ValueDifference]:
 
 def readable(value: Json | Absent) -> str:
     """Return a value on one line: a text as it is, else its JSON; masked, nothing a terminal would obey."""
-    text = masked(_text(value))
+    return _printable(masked(_text(value)))
+
+
+def beside(old: Json | Absent, new: Json | Absent, secrets: Sequence[str] = ()) -> tuple[str, str]:
+    """Return two values as people should see them: where they differ, on one line each.
+
+    secrets: what to mask besides what looks like a secret.
+    """
+    left, right = _text(old), _text(new)
+    start = max(0, shared_start(left, right) - MASKED_AROUND)
+    end = start + 3 * MASKED_AROUND
+    left, right = (_printable(masked(text[start:end], secrets)) for text in (left, right))
+    return excerpts(left, right)
+
+
+def _printable(text: str) -> str:
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
@@ -106,8 +140,8 @@ def excerpts(old: str, new: str) -> tuple[str, str]:
     return _framed(left, start, end), _framed(right, start, end)
 
 
-def shared_start(old: AnyStr, new: AnyStr) -> int:
-    """Return how many characters two texts begin with in common.
+def shared_start(old: S, new: S) -> int:
+    """Return how many characters, bytes or items two sequences begin with in common.
 
     Halving and comparing slices is 100 times faster than a loop over characters.
     """
@@ -121,8 +155,8 @@ def shared_start(old: AnyStr, new: AnyStr) -> int:
     return same
 
 
-def shared_end(old: AnyStr, new: AnyStr, start: int = 0) -> int:
-    """Return how many characters two texts end with in common, not counting the first `start`."""
+def shared_end(old: S, new: S, start: int = 0) -> int:
+    """Return how many of them two sequences end with in common, not counting the first `start`."""
     same, limit = 0, max(0, min(len(old), len(new)) - start)
     while same < limit:
         middle = (same + limit + 1) // 2

@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from tapeline.cassettes.differences import ABSENT, Absent, excerpts, readable, value_differences
+from tapeline.cassettes.differences import ABSENT, Absent, beside, readable, value_differences
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher, json_of, normal_url
 from tapeline.cassettes.redaction import redacted
@@ -102,7 +102,7 @@ def _stored(request: IncomingRequest) -> IncomingRequest:
 
 
 def _difference(kind: DriftKind, place: str, old: Json | Absent, new: Json | Absent) -> Difference:
-    left, right = excerpts(readable(old), readable(new))
+    left, right = beside(old, new)
     return Difference(kind=kind, place=readable(place), old=left, new=right)
 
 

@@ -1,18 +1,35 @@
-"""Why no recorded interaction answers a request: the nearest one, and where the two differ."""
+"""Why no recorded interaction answers a request: the nearest one, where the two differ, what to do.
+
+Whatever the number and the size of the interactions, few are looked at closely: those whose method and URL
+are right, and of these the ones that have most of their bytes in common with the request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from heapq import nlargest
+from itertools import islice
 
+from tapeline.cassettes.differences import (
+    ValueDifference,
+    beside,
+    readable,
+    shared_end,
+    shared_start,
+    value_differences,
+)
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import Matcher, normal_url
 from tapeline.cassettes.redaction import masked, request_secrets
 from tapeline.latency.pacing import IncomingRequest
-from tapeline.types import Json
 
 SHOWN_DIFFERENCES = 5
-SHOWN_CHARACTERS = 160
-SHOWN_BEFORE = 40
+COUNTED_DIFFERENCES = 200
+LOOKED_AT_CLOSELY = 8
+
+_MESSAGE = re.compile(r"\$\.(messages|input|contents)\[(\d+)\]")
 
 
 def explain_miss(
@@ -21,82 +38,123 @@ def explain_miss(
     *,
     matcher: Matcher,
     source: str,
+    command: str | None = None,
+    play_counts: Mapping[int, int] | None = None,
 ) -> str:
-    """Return several lines for people: what was asked, what comes nearest, what to do."""
+    """Return several lines for people: what was asked, what comes nearest, what to do.
+
+    command: the one that would record the call. play_counts: how often each position was played so far.
+    """
     lines = [f"no interaction in {source} answers {request.method} {normal_url(request.url)}"]
-    digest = matcher.digest(request)
-    played = [n for n, known in enumerate(interactions, 1) if matcher.digest(known.request) == digest]
-    if played:
-        numbers = ", ".join(map(str, played))
-        lines.append(
-            f"  interaction {numbers} is this request, but was already played: it is sent once more now"
-        )
-    elif interactions:
-        lines += _nearest(request, interactions, matcher)
-    else:
+    if not interactions:
         lines.append("  the cassette is empty or does not exist")
-    lines.append("  Record it with --record-mode=new_episodes (or once, for a new cassette);")
-    lines.append("  a part that changes each time belongs into the ignored paths of the match.")
+    elif same := _same(request, interactions, matcher, play_counts):
+        lines.append(f"  {_are_this_request(same)}: it is sent once more now")
+    else:
+        lines += _nearest(request, interactions, matcher)
+    if played := sum(count > 0 for count in (play_counts or {}).values()):
+        lines.append(f"  {played} of {len(interactions)} interactions had been played before")
+    lines += _advice(command)
     return masked("\n".join(lines), request_secrets(request))
 
 
+def _advice(command: str | None) -> list[str]:
+    how = f"with: {command}" if command else "with --record-mode=new_episodes (or once, for a new cassette);"
+    return [
+        f"  Record it {how}",
+        "  a part that changes each time belongs into the ignored paths of the match.",
+    ]
+
+
+def _are_this_request(positions: Sequence[int]) -> str:
+    numbers = ", ".join(str(position + 1) for position in positions)
+    if len(positions) == 1:
+        return f"interaction {numbers} is this request, but was already played"
+    return f"interactions {numbers} are this request, but were already played"
+
+
+def _same(
+    request: IncomingRequest,
+    interactions: Sequence[Interaction],
+    matcher: Matcher,
+    play_counts: Mapping[int, int] | None,
+) -> list[int]:
+    """Return the positions of this very request. If it is known what was played, it is one of those."""
+    digest = matcher.digest(request)
+    return [
+        position
+        for position in _of_one_address(request, interactions)
+        if (play_counts is None or play_counts.get(position))
+        and matcher.digest(interactions[position].request) == digest
+    ]
+
+
+def _of_one_address(request: IncomingRequest, interactions: Sequence[Interaction]) -> list[int]:
+    """Return the positions with the method and URL of a request. Most cassettes have only a few URLs."""
+    normal = cache(normal_url)
+    url = normal(request.url)
+    return [
+        position
+        for position, known in enumerate(interactions)
+        if known.request.method == request.method and normal(known.request.url) == url
+    ]
+
+
+# The nearest --------------------------------------------------------------------------------------------
+
+
 def _nearest(request: IncomingRequest, interactions: Sequence[Interaction], matcher: Matcher) -> list[str]:
-    differences = [list(_request_differences(known.request, request, matcher)) for known in interactions]
-    best = min(range(len(interactions)), key=lambda n: len(differences[n]))
+    differences = {
+        position: list(
+            islice(_differences(interactions[position].request, request, matcher), COUNTED_DIFFERENCES)
+        )
+        for position in _near(request, interactions)
+    }
+    best = min(differences, key=lambda position: len(differences[position]))  # of equals, the first
     found = differences[best]
     lines = [f"  nearest is interaction {best + 1} of {len(interactions)}, which differs in:"]
+    secrets = list(request_secrets(request))
     for place, recorded, now in found[:SHOWN_DIFFERENCES]:
-        old, new = _excerpts(_readable(recorded), _readable(now))
-        lines += [f"    {_readable(place)}", f"      - {old}", f"      + {new}"]
+        old, new = beside(recorded, now, secrets)
+        lines += [f"    {readable(place)}{_message(place)}", f"      - {old}", f"      + {new}"]
     if len(found) > SHOWN_DIFFERENCES:
         lines.append(f"    and {len(found) - SHOWN_DIFFERENCES} more places")
     return lines
 
 
-Difference = tuple[str, Json, Json]
-_ABSENT = "(absent)"
+def _near(request: IncomingRequest, interactions: Sequence[Interaction]) -> list[int]:
+    """Return the few positions that may be the nearest, best first, by what takes no reading of JSON."""
+    positions = _of_one_address(request, interactions) or range(len(interactions))
+    return nlargest(
+        LOOKED_AT_CLOSELY, positions, key=lambda n: _likeness(interactions[n].request.body, request.body)
+    )
 
 
-def _request_differences(
+def _likeness(old: bytes, new: bytes) -> float:
+    """Return from 0 to 1 how much of two bodies is the same, at their start and at their end."""
+    start = shared_start(old, new)
+    return (start + shared_end(old, new, start)) / (max(len(old), len(new)) or 1)
+
+
+def _differences(
     recorded: IncomingRequest, now: IncomingRequest, matcher: Matcher
-) -> Iterator[Difference]:
+) -> Iterator[ValueDifference]:
     if recorded.method != now.method:
-        yield "method", recorded.method, now.method
+        yield ValueDifference("method", recorded.method, now.method)
     if normal_url(recorded.url) != normal_url(now.url):
-        yield "URL", normal_url(recorded.url), normal_url(now.url)
+        yield ValueDifference("URL", normal_url(recorded.url), normal_url(now.url))
     old, new = matcher.compared(recorded), matcher.compared(now)
     if old is not None and new is not None:
-        yield from _value_differences("$", old, new)
+        yield from value_differences(old, new)
     elif recorded.body != now.body:
-        yield "body", recorded.body.decode("utf-8", "replace"), now.body.decode("utf-8", "replace")
+        yield ValueDifference("body", _text(recorded.body), _text(now.body))
 
 
-def _value_differences(path: str, old: Json, new: Json) -> Iterator[Difference]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
-            yield from _value_differences(f"{path}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT))
-    elif isinstance(old, list) and isinstance(new, list):
-        for index in range(max(len(old), len(new))):
-            left = old[index] if index < len(old) else _ABSENT
-            right = new[index] if index < len(new) else _ABSENT
-            yield from _value_differences(f"{path}[{index}]", left, right)
-    elif old != new or type(old) is not type(new):  # True is not 1
-        yield path, old, new
+def _message(path: str) -> str:
+    """Return which message a path leads to, counted as people count."""
+    found = _MESSAGE.match(path)
+    return f" (message {int(found[2]) + 1})" if found else ""
 
 
-def _readable(value: Json) -> str:
-    text = masked(value if isinstance(value, str) else repr(value))  # before a cut hides what it is
-    return ascii(text)[1:-1] if not text.isprintable() else text
-
-
-def _excerpts(old: str, new: str) -> tuple[str, str]:
-    """Return the parts of two texts where they differ, with a little of what precedes it."""
-    pairs = enumerate(zip(old, new, strict=False))
-    same = next((index for index, (left, right) in pairs if left != right), min(len(old), len(new)))
-    start = 0 if max(len(old), len(new)) <= SHOWN_CHARACTERS else max(0, same - SHOWN_BEFORE)
-    return _excerpt(old, start), _excerpt(new, start)
-
-
-def _excerpt(text: str, start: int) -> str:
-    end = start + SHOWN_CHARACTERS
-    return f"{'...' if start else ''}{text[start:end]}{'...' if text[end:] else ''}"
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
