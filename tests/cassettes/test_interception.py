@@ -125,10 +125,10 @@ def _stop(_: str) -> None:
 @each_client
 def test_a_stream_left_early_is_marked_as_cut(ask: Ask, path: Path) -> None:
     gate = Gate()
-    gate.seen()
 
     with LocalServer(gate) as server, use_cassette(path, record_mode="once"), suppress(_Enough):
         answer_of(ask, server.url, say=_stop)
+    gate.seen()
 
     [interaction] = load(path)
     assert interaction.response.is_cut

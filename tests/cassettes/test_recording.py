@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 from recordings import chat, request, timed
 
-from tapeline.cassettes.interaction import RecordedResponse
+from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.recording import Failures, Recording
 from tapeline.clock import VirtualClock
 from tapeline.latency.pacing import TransportFailure
@@ -63,6 +63,28 @@ def test_a_call_that_was_not_read_to_its_end_is_marked() -> None:
     response = written(recording)
     assert response.is_cut
     assert response.body == b"half"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "is_cut"),
+    [
+        ([b"data: {}\n\n", b"data: [DONE]\n\n"], False),
+        ([b"data: {}\n\nda", b"ta: [DONE", b"]\n", b"\n"], False),
+        ([b"data: {}\n\ndata: [DO"], True),
+        ([b'data: {"content": "data: [DONE]', b'"'], True),
+    ],
+)
+def test_a_stream_that_has_said_its_last_event_is_whole(blocks: list[bytes], is_cut: bool) -> None:
+    """Also if the client closes it there, as OpenAI's blocking SDK does; and it is told of once."""
+    whole: list[Interaction] = []
+    recording = Recording(request(chat("a")), VirtualClock(), {}, whole.append)
+    recording.head(200, "OK", [])
+
+    for block in blocks:
+        recording.block(block)
+
+    assert written(recording).is_cut == is_cut
+    assert len(whole) == (not is_cut)
 
 
 def test_the_end_of_a_broken_body_is_not_its_end() -> None:

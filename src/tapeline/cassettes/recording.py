@@ -15,6 +15,10 @@ Failures = Mapping[type[Exception], FailureKind]
 """What a client raises when a connection fails, and which failure that is."""
 
 
+LAST_EVENT = b"\ndata: [DONE]"
+"""Ends a stream of OpenAI. Its blocking SDK closes the response here, and so never sees the body end."""
+
+
 class Recording:
     """Times are taken when blocks arrive, before the client sees them. on_complete: told of a whole call."""
 
@@ -33,6 +37,7 @@ class Recording:
         self._recorded_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._head_ns: int | None = None
         self._arrivals: list[tuple[bytes, float]] = []
+        self._tail = b""
         self._is_complete = False
         self._is_broken = False
         self._failure: TransportFailure | None = None
@@ -47,10 +52,13 @@ class Recording:
     def block(self, data: bytes) -> bytes:
         """Note a block of the body and return it."""
         self._arrivals.append((data, self._since(self._head_ns or self._sent_ns)))
+        self._tail = (self._tail + data)[-2 * len(LAST_EVENT) :]
+        if self._tail.rstrip().endswith(LAST_EVENT):
+            self.complete()
         return data
 
     def complete(self) -> None:
-        """The body has ended; a recording without this is marked as cut."""
+        """The body has ended, or has nothing more to say; a recording without this is marked as cut."""
         if self._is_complete or self._is_broken:
             return
         self._is_complete = True
