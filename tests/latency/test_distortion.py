@@ -162,6 +162,13 @@ def test_a_plain_body_is_one_event() -> None:
         json.loads(changed.blocks[0].data)
 
 
+def test_a_plain_body_is_not_duplicated() -> None:
+    """That would be no answer."""
+    plain = response([(0.5, b"{}")], "application/json")
+
+    assert duplicated(plain, 1) == plain
+
+
 def test_a_body_without_json_is_not_garbled() -> None:
     assert garbled(response([(0.5, b"ok")], "text/plain"), 1) == response([(0.5, b"ok")], "text/plain")
 

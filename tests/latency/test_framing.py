@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapeline.latency.framing import event_spans, media_type
+from tapeline.latency.framing import event_spans, is_streamed, media_type
 from tapeline.providers.eventstream import encode_event
 
 FRAME = encode_event("delta", b'{"a":"}\n\n"}')
@@ -46,6 +46,12 @@ def test_the_events_of_a_body(content_type: str, events: list[bytes]) -> None:
 @pytest.mark.parametrize("content_type", ["text/event-stream", "application/json", ""])
 def test_nothing_is_no_event(content_type: str) -> None:
     assert event_spans(b"", content_type) == []
+
+
+def test_some_bodies_come_as_events() -> None:
+    types = ["text/event-stream; charset=utf-8", "application/x-ndjson", "application/json", ""]
+
+    assert [is_streamed(content_type) for content_type in types] == [True, True, False, False]
 
 
 def test_a_media_type_has_no_parameters() -> None:

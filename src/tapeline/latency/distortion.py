@@ -15,7 +15,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from zlib import crc32
 
-from tapeline.latency.framing import FRAMES, Span, event_spans, media_type
+from tapeline.latency.framing import FRAMES, Span, event_spans, is_streamed, media_type
 from tapeline.latency.pacing import DueBlock, FailureKind, ScheduledResponse, TransportFailure
 
 _WITHIN_CHARACTER = re.compile(rb"(?<=[\xc2-\xf4])[\x80-\xbf]")
@@ -82,8 +82,8 @@ def _middle(body: bytes, span: Span) -> int:
 
 
 def duplicated(response: ScheduledResponse, event: int) -> ScheduledResponse:
-    """Deliver an event twice, the second time in a block of its own."""
-    if not (spans := _spans(response)):
+    """Deliver an event twice, the second time in a block of its own. A body without events stays as it is."""
+    if not (spans := _spans(response)) or not is_streamed(_content_type(response)):
         return response
     start, end = _nth(spans, event)
     blocks = _cut_at(response.blocks, end)

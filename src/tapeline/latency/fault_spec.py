@@ -19,7 +19,7 @@ An entry is one fault. These break a call:
 
 and these bend an answer, which still comes whole:
 
-    duplicate_chunk: N     event N comes twice
+    duplicate_chunk: N     event N of a stream comes twice
     split_chunk: N         event N comes in two blocks, cut inside a character if it can be
     slow_drip: {bytes: N, every_ms: M}    N bytes at a time, M ms apart
     rechunk: N             it comes in blocks of N bytes; merged: in one

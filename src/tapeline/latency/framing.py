@@ -41,6 +41,11 @@ def event_spans(body: bytes, content_type: str) -> list[Span]:
     return [Span(*pair) for pair in pairwise([0, *ends])]
 
 
+def is_streamed(content_type: str) -> bool:
+    """Whether a body comes as events."""
+    return media_type(content_type) in _ENDS
+
+
 def media_type(content_type: str) -> str:
     """Return a content type without its parameters."""
     return content_type.partition(";")[0].strip().lower()
