@@ -40,7 +40,7 @@ CODECS: dict[str, Codec] = {
 }
 """End of a request's path -> who reads the answer. Responses can also be fetched again by their id."""
 
-BLOCK_BYTES = (1, 7, 4096)
+BLOCK_BYTES = (1, 7, 4096, 2**24)  # the last: all in one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
