@@ -30,7 +30,19 @@ CONTENTS = {
     "nothing, said to be JSON": (answer("application/json", b""), Content("text", ())),
     "events": (
         answer(SSE, b'event: a\ndata: {"x": 1}\n\n: comment\n\ndata: [DONE]\n\n'),
-        Content("sse", (Event("a", {"x": 1}), Event("", "[DONE]"))),
+        Content("sse", (Event("a", {"x": 1}), Event("[DONE]", "[DONE]"))),
+    ),
+    "events without a name": (
+        answer(SSE, b'data: {"object": "chunk"}\n\ndata: {"type": "t"}\n\ndata: {"type": 1}\n\ndata: hi'),
+        Content(
+            "sse",
+            (
+                Event("chunk", {"object": "chunk"}),
+                Event("t", {"type": "t"}),
+                Event("", {"type": 1}),
+                Event("", "hi"),
+            ),
+        ),
     ),
     "an event without its blank line": (answer(SSE, b"data: 1"), Content("sse", (Event("", 1),))),
     "lines": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -25,10 +26,14 @@ STREAMS: dict[str, ContentKind] = {
 """Media type of a stream -> how it is framed."""
 
 
-class Event(NamedTuple):
-    """A piece of a body: the type of an event or frame ("" without one), and what it says.
+_MARK = re.compile(r"\[\w{1,32}\]")
 
-    value: JSON, or a text where it is none, such as "[DONE]".
+
+class Event(NamedTuple):
+    """A piece of a body: its type and what it says.
+
+    type: by the name of the event or frame, or else by its JSON, or "[DONE]"; "" for bodies and lines.
+    value: JSON, or a text where it is none.
     """
 
     type: str
@@ -98,7 +103,16 @@ def _json(data: bytes) -> Json:
 def _sse_events(body: bytes) -> Iterator[Event]:
     decoder = SSEDecoder()
     for event in (*decoder.feed(body), *decoder.finish()):
-        yield Event(event.type, _json(event.data))
+        value = _json(event.data)
+        yield Event(event.type or _type_within(value), value)
+
+
+def _type_within(value: Json) -> str:
+    """Return the type of an event that has no name: OpenAI's chunks say what `object` they are."""
+    if isinstance(value, dict):
+        named = value.get("type") or value.get("object")
+        return named if isinstance(named, str) else ""
+    return value if isinstance(value, str) and _MARK.fullmatch(value) else ""
 
 
 def _lines(body: bytes) -> Iterator[Event]:

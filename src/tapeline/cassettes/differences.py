@@ -30,6 +30,14 @@ S = TypeVar("S", str, bytes, list[Json])
 _WORD = re.compile(r"\S+\s*|\s+")
 
 
+_VOLATILE = re.compile(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
+    r"|([A-Za-z]+[_-])*(?=[A-Za-z]*\d)[0-9A-Za-z]{16,128}"  # call_AbC123..., req-0123..., a digest
+    r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?"  # a date or a time
+    r"|1[5-9]\d{8}(\d{3})?(\.\d+)?"  # seconds or milliseconds since 1970, 2017 to 2033
+)
+
+
 class Absent(Enum):
     """What stands in for a value that is not there; null is one that is."""
 
@@ -88,6 +96,11 @@ def _equal_end(old: list[Json], new: list[Json]) -> int:
         return shared_end(old, new, shared_start(old, new))
     except RecursionError:  # comparing is Python's own, and goes only so deep
         return 0
+
+
+def is_volatile(value: Json | Absent) -> bool:
+    """Whether a value looks like an id or a time, which are new in every run."""
+    return _VOLATILE.fullmatch(str(value)) is not None
 
 
 # What people see ----------------------------------------------------------------------------------------
@@ -165,6 +178,12 @@ def shared_end(old: S, new: S, start: int = 0) -> int:
         else:
             limit = middle - 1
     return same
+
+
+def likeness(old: bytes, new: bytes) -> float:
+    """Return from 0 to 1 how much of two bodies is the same, at their start and at their end."""
+    start = shared_start(old, new)
+    return (start + shared_end(old, new, start)) / (max(len(old), len(new)) or 1)
 
 
 def _word_start(text: str, position: int) -> int:

@@ -13,7 +13,14 @@ from itertools import chain
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from tapeline.cassettes.differences import ABSENT, Absent, beside, readable, value_differences
+from tapeline.cassettes.differences import (
+    ABSENT,
+    Absent,
+    beside,
+    is_volatile,
+    readable,
+    value_differences,
+)
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher, json_of, normal_url
 from tapeline.cassettes.redaction import redacted
@@ -28,17 +35,14 @@ MILD: frozenset[DriftKind] = frozenset({"volatile", "sdk"})
 MEANT_HEADERS = ("accept", "anthropic-beta", "anthropic-version", "content-type", "openai-beta")
 """Headers that change what is asked for. The rest is the transport's business, or secret."""
 
+OFTEN_LEFT_OUT = frozenset({"accept", "content-type"})
+"""Every client sends them: a recording without them was written by hand, or filtered."""
+
 COMPARED_HEADERS = (*MEANT_HEADERS, "user-agent")
 
 FOREIGN_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host"})
 """Never in a recording of ours. One that has them was filtered by other rules: what it lacks says nothing."""
 
-_VOLATILE = re.compile(
-    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"  # a UUID
-    r"|([A-Za-z]+[_-])*(?=[A-Za-z]*\d)[0-9A-Za-z]{16,128}"  # call_AbC123..., req-0123..., a digest
-    r"|\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?)?"  # a date or a time
-    r"|1[5-9]\d{8}(\d{3})?(\.\d+)?"  # seconds or milliseconds since 1970, 2017 to 2033
-)
 _PRODUCT = re.compile(r"\S+( v?\d\S*)?")
 
 
@@ -140,7 +144,8 @@ def _header_drift(
 ) -> Iterator[Difference]:
     for name in MEANT_HEADERS:
         left, right = _meaning(name, old.get(name)), _meaning(name, new.get(name))
-        if left != right and (left is not None or not is_foreign):
+        is_unknown = left is None and (is_foreign or name in OFTEN_LEFT_OUT)
+        if left != right and not is_unknown:
             yield _difference("header", name, left or ABSENT, right or ABSENT)
     left, right = _product(old.get("user-agent")), _product(new.get("user-agent"))
     if left and right and left != right:
@@ -175,12 +180,7 @@ def _body_drift(old: IncomingRequest, new: IncomingRequest, matcher: Matcher) ->
 
 
 def _kind_of(old: Json | Absent, new: Json | Absent) -> DriftKind:
-    return "volatile" if _is_volatile(old) and _is_volatile(new) else "body"
-
-
-def _is_volatile(value: Json | Absent) -> bool:
-    """Whether a value looks like an id or a time, which are new in every run."""
-    return _VOLATILE.fullmatch(str(value)) is not None
+    return "volatile" if is_volatile(old) and is_volatile(new) else "body"
 
 
 def _text(body: bytes) -> str:

@@ -15,9 +15,8 @@ from itertools import islice
 from tapeline.cassettes.differences import (
     ValueDifference,
     beside,
+    likeness,
     readable,
-    shared_end,
-    shared_start,
     value_differences,
 )
 from tapeline.cassettes.interaction import Interaction
@@ -126,14 +125,8 @@ def _near(request: IncomingRequest, interactions: Sequence[Interaction]) -> list
     """Return the few positions that may be the nearest, best first, by what takes no reading of JSON."""
     positions = _of_one_address(request, interactions) or range(len(interactions))
     return nlargest(
-        LOOKED_AT_CLOSELY, positions, key=lambda n: _likeness(interactions[n].request.body, request.body)
+        LOOKED_AT_CLOSELY, positions, key=lambda n: likeness(interactions[n].request.body, request.body)
     )
-
-
-def _likeness(old: bytes, new: bytes) -> float:
-    """Return from 0 to 1 how much of two bodies is the same, at their start and at their end."""
-    start = shared_start(old, new)
-    return (start + shared_end(old, new, start)) / (max(len(old), len(new)) or 1)
 
 
 def _differences(

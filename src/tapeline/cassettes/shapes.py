@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from tapeline.cassettes.contents import Content, ContentKind, Event, content_of, media_type
+from tapeline.cassettes.contents import Content, ContentKind, content_of, media_type
 from tapeline.cassettes.differences import readable
 from tapeline.cassettes.interaction import RecordedResponse
 from tapeline.types import Json
@@ -40,7 +40,6 @@ MAY_BE_MISSING = frozenset({"ping"})
 
 _NAME = re.compile(r"(?!.*\d{6})[A-Za-z_@$][\w:@$-]{0,63}")
 _WORD = re.compile(r"[A-Za-z_][\w.:-]{0,63}")
-_MARK = re.compile(r"\[\w{1,32}\]")
 
 Types: TypeAlias = frozenset[str]
 """Types of the values in one place, named as in JSON; a word of the API stands for itself, in quotes."""
@@ -113,20 +112,9 @@ def shape_differences(recorded: RecordedResponse, live: RecordedResponse) -> lis
 def _events(content: Content) -> dict[str, dict[str, Types]]:
     found: dict[str, Paths] = {}
     for event in content.events:
-        type = _event_type(event) if content.kind == "sse" else event.type
-        if type not in MAY_BE_MISSING:
-            _add_paths(event.value, found.setdefault(type, {}))
+        if event.type not in MAY_BE_MISSING:
+            _add_paths(event.value, found.setdefault(event.type, {}))
     return {type: {path: frozenset(types) for path, types in paths.items()} for type, paths in found.items()}
-
-
-def _event_type(event: Event) -> str:
-    """Return what kind of event it is: by its name, by its JSON, or "[DONE]"."""
-    if event.type:
-        return event.type
-    if isinstance(event.value, dict):
-        named = event.value.get("type") or event.value.get("object")
-        return named if isinstance(named, str) else ""
-    return event.value if isinstance(event.value, str) and _MARK.fullmatch(event.value) else ""
 
 
 def _add_paths(value: Json, paths: Paths) -> None:
