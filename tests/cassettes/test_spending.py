@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
@@ -98,6 +100,18 @@ def test_a_known_model_is_priced_by_the_lists() -> None:
     assert Decimal(1) < (cached.cost_usd or 0) < Decimal("2.5")
 
 
+def test_a_model_is_known_by_the_one_event_that_names_it() -> None:
+    """Anthropic names it at the start, and counts at the end."""
+    message = {"model": "dated", "role": "assistant", "content": [], "usage": {"input_tokens": 2_000}}
+    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 500}}
+    events = [{"type": "message_start", "message": message}, end, {"type": "message_stop"}]
+    body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events).encode()
+
+    spent = cost_of(call("anthropic", is_stream=True, body=body))
+
+    assert spent == Spent(provider="anthropic", model="dated", input_tokens=2_000, output_tokens=500)
+
+
 NOT_BILLED = {
     "another path": interaction(request({}, url="https://any.test/v1/embeddings")),
     "an error": call("openai", body=b'{"error": {"message": "no"}}', status=429),
@@ -191,6 +205,16 @@ def test_a_sum_travels_between_processes() -> None:
     assert ledger.totals == totals + totals
 
 
+@pytest.fixture
+def _hasty_threads() -> Iterator[None]:
+    """Threads take turns after every few steps, so that what is not locked goes wrong soon."""
+    interval_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval_s)
+
+
+@pytest.mark.usefixtures("_hasty_threads")
 def test_threads_lose_nothing() -> None:
     ledger = Ledger()
 
