@@ -55,7 +55,7 @@ def cost_of(interaction: Interaction, prices: Prices | None = None) -> Spent | N
     if codec is None or not 200 <= response.status < 300:
         return None
     answered, usage = _answer(codec, response)
-    names = filter(None, (answered, _asked(request)))
+    names = filter(None, (answered, asked_model(request)))
     return _spent(codec.provider, tuple(names), usage, prices)
 
 
@@ -104,7 +104,7 @@ def _streamed_answer(codec: Codec, body: bytes) -> tuple[str | None, Usage]:
 _MODEL_IN_PATH = re.compile(r"/model/([^/]+)/")
 
 
-def _asked(request: IncomingRequest) -> str | None:
+def asked_model(request: IncomingRequest) -> str | None:
     """Return the model that was asked for: Bedrock has it in the path, all others in the body.
 
     Not by decoding the request: a codec refuses what it cannot send on, and a price needs none of that.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tapeline import __version__
-from tapeline.cli import bench, providers, scenarios, serve
+from tapeline.cli import bench, cassette, providers, scenarios, serve
 from tapeline.errors import LLMError
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("bench")(bench.bench)
 app.command("run")(scenarios.run)
 app.command("serve")(serve.serve)
+app.add_typer(cassette.app, name="cassette")
 app.add_typer(providers.app, name="providers")
 
 

@@ -1,0 +1,14 @@
+"""`tapeline cassette`: keep recorded calls in order. One module for each group of verbs."""
+
+from __future__ import annotations
+
+import typer
+
+from tapeline.cli.cassette import listing
+
+app = typer.Typer(
+    help="Keep cassettes in order: list, show, check, compare, clean up. Start with: tapeline cassette ls",
+    no_args_is_help=True,
+)
+app.command("ls")(listing.ls)
+app.command("stats")(listing.stats)
