@@ -9,6 +9,7 @@ from tapeline.cassettes.differences import (
     SHOWN_CHARACTERS,
     beside,
     excerpts,
+    is_volatile,
     readable,
     shared_end,
     shared_start,
@@ -48,6 +49,31 @@ def test_values_may_be_nested_as_deeply_as_they_like() -> None:
 
     assert (found.old, found.new) == (1, 2)
     assert readable(old) == "(nested too deeply to show)"
+    assert not is_volatile(old)
+
+
+VOLATILE = {
+    "0f8fad5b-d9cb-469f-a165-70867728950e": True,
+    "call_AbCdEfGh12345678": True,
+    "toolu_01AbCdEfGh12345678": True,
+    "9e107d9d372bb6826bd81d3542a419d6": True,
+    "2026-11-25": True,
+    "2026-11-25T09:00:00.123Z": True,
+    1764061200: True,
+    1764061200123: True,
+    "gpt-5.4-mini": False,
+    "gpt-4o-2024-08-06": False,
+    "internationalization": False,
+    "in 2026-11-25": False,
+    4096: False,
+    True: False,
+    None: False,
+}
+
+
+@pytest.mark.parametrize(("value", "expected"), VOLATILE.items())
+def test_ids_and_times_are_known_by_their_look(value, expected: bool) -> None:
+    assert is_volatile(value) is expected
 
 
 SHARED = {

@@ -64,10 +64,8 @@ class Difference:
         return self.kind in MILD
 
     def __str__(self) -> str:
-        place = (
-            self.place if self.kind in ("method", "url", "body", "volatile") else f"{self.kind} {self.place}"
-        )
-        return f"{place}: {self.old} -> {self.new}"
+        kind = f"{self.kind} " if self.kind in ("header", "query", "sdk") else ""
+        return f"{kind}{self.place}: {self.old} -> {self.new}"
 
 
 def request_drift(
