@@ -58,10 +58,10 @@ def explain_miss(
 
 
 def _advice(command: str | None) -> list[str]:
-    how = f"with: {command}" if command else "with --record-mode=new_episodes (or once, for a new cassette);"
+    how = f"with: {command}" if command else "with --record-mode=new_episodes (or once, for a new cassette)"
     return [
         f"  Record it {how}",
-        "  a part that changes each time belongs into the ignored paths of the match.",
+        "  A part that changes each time belongs into the ignored paths of the match.",
     ]
 
 
