@@ -1,13 +1,16 @@
-"""What a cassette holds: requests and the responses they got, with the times their bytes arrived."""
+"""What a cassette holds: requests and the responses they got, with the times their bytes arrived.
+
+Also how times and failures stand in a file, which people read and write.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
-from tapeline.latency.pacing import IncomingRequest, RecordedTimes, TransportFailure
+from tapeline.latency.pacing import FailureKind, IncomingRequest, RecordedTimes, TransportFailure
 
 TIMING_VERSION = 1
 
@@ -74,6 +77,17 @@ def decode_times(value: Mapping[str, Any], body_bytes: int) -> RecordedTimes | N
     return RecordedTimes(head_s=_seconds(value["head_ms"]), blocks=blocks)
 
 
+def first_blocks(times: RecordedTimes, size: int) -> RecordedTimes:
+    """Return the times of a body that was cut after `size` bytes."""
+    blocks, left = [], size
+    for block_bytes, at_s in times.blocks:
+        if left <= 0:
+            break
+        blocks.append((min(block_bytes, left), at_s))
+        left -= block_bytes
+    return RecordedTimes(head_s=times.head_s, blocks=tuple(blocks))
+
+
 def _seconds(duration_ms: Any) -> float:
     duration_s = float(duration_ms) / 1000
     if not 0 <= duration_s < math.inf:
@@ -83,6 +97,39 @@ def _seconds(duration_ms: Any) -> float:
 
 def _ms(duration_s: float) -> str:
     return f"{duration_s * 1000:.1f}".removesuffix(".0")
+
+
+# Failures -----------------------------------------------------------------------------------------------
+
+
+def encode_failure(failure: TransportFailure, body_bytes: int) -> dict[str, Any]:
+    """Return a failure as a cassette stores it: `{kind: reset, after_bytes: 352, at_ms: 61}`.
+
+    Without `after_bytes` it came before the head of the response.
+    """
+    place = {"after_bytes": body_bytes} if failure.has_head else {}
+    return {"kind": failure.kind, **place, "at_ms": float(_ms(failure.at_s))}
+
+
+def decode_failure(value: Mapping[str, Any], times: RecordedTimes | None) -> TransportFailure:
+    """Read what `encode_failure` wrote, or a person. Without `at_ms` it comes right after the last byte.
+
+    Raises ValueError, KeyError or TypeError if it is not of that form.
+    """
+    if value["kind"] not in get_args(FailureKind):
+        raise ValueError(f"error kind {value['kind']!r} is none of {', '.join(get_args(FailureKind))}")
+    has_head = "after_bytes" in value
+    at_s = _seconds(value["at_ms"]) if "at_ms" in value else _end_s(times) if has_head else 0.0
+    return TransportFailure(kind=value["kind"], at_s=at_s, has_head=has_head)
+
+
+def _end_s(times: RecordedTimes | None) -> float:
+    if times is None:
+        return 0.0
+    return times.head_s + (times.blocks[-1][1] if times.blocks else 0.0)
+
+
+# Arrivals -----------------------------------------------------------------------------------------------
 
 
 def merged_blocks(arrivals: Sequence[tuple[bytes, float]]) -> tuple[bytes, tuple[tuple[int, float], ...]]:
