@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
+from functools import partial
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from recordings import chat, interaction, request, response, timed
+from recordings import answers, chat, interaction, request, response, timed
 
 from tapeline.cassettes import fileformat
-from tapeline.cassettes.fileformat import dump, load, save
+from tapeline.cassettes.fileformat import dump, load, save, save_changes
+from tapeline.cassettes.files import locked
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.vcr_form import interaction_of, request_dict, response_dict
-from tapeline.errors import ErrorCode, InvalidCassetteError
+from tapeline.errors import CassetteError, ErrorCode, InvalidCassetteError
 
 pure = settings(max_examples=150)
 
@@ -376,3 +380,127 @@ def test_a_crash_while_saving_leaves_the_old_file(
 
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+# Several writers ----------------------------------------------------------------------------------------
+
+
+def bodies_in(path: Path) -> list[bytes]:
+    return [item.response.body for item in load(path)]
+
+
+def test_what_others_added_meanwhile_is_kept(path: Path) -> None:
+    save(path, [interaction(answer=response(b"first"))])
+    before = load(path)
+    save(path, [*before, interaction(answer=response(b"theirs"))])
+
+    save_changes(path, before=before, after=[*before, interaction(answer=response(b"ours"))])
+
+    assert bodies_in(path) == [b"first", b"ours", b"theirs"]
+
+
+def test_what_was_taken_out_stays_out(path: Path) -> None:
+    """vcrpy can drop what no request played."""
+    save(path, answers((1, b"played"), (2, b"stale")))
+    before = load(path)
+    save(path, [*before, interaction(answer=response(b"theirs"))])
+
+    save_changes(path, before=before, after=before[:1])
+
+    assert bodies_in(path) == [b"played", b"theirs"]
+
+
+def test_saving_the_same_twice_adds_nothing(path: Path) -> None:
+    """Though a file keeps times less exactly than the clock had them."""
+    after = [interaction(answer=timed((b"ours", 0.123456789)))]
+
+    save_changes(path, before=[], after=after)
+    save_changes(path, before=[], after=after)
+
+    assert bodies_in(path) == [b"ours"]
+
+
+def test_a_cassette_that_broke_meanwhile_is_not_overwritten(path: Path) -> None:
+    path.write_text("hello")
+
+    with pytest.raises(InvalidCassetteError):
+        save_changes(path, before=[], after=[interaction()])
+
+    assert path.read_text() == "hello"
+
+
+RECORD = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from tapeline.cassettes.fileformat import update
+
+def change(current):
+    print("changing", flush=True)
+    sys.stdin.readline()
+    return [*current, replace(current[0], response=replace(current[0].response, body=b"theirs"))]
+
+update(Path(sys.argv[1]), change)
+"""
+
+
+def test_processes_that_record_into_one_cassette_lose_nothing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the workers of a test run do: each has loaded the file before any of them saves."""
+    save(path, [interaction(answer=response(b"first"))])
+    before = load(path)
+    after = [*before, interaction(answer=response(b"ours"))]
+    with Popen([sys.executable, "-c", RECORD, str(path)], stdin=PIPE, stdout=PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"changing\n"
+        monkeypatch.setattr(fileformat, "locked", partial(locked, timeout_s=0))
+        with pytest.raises(CassetteError, match="another process"):
+            save_changes(path, before=before, after=after)
+        other.communicate(b"go\n")
+
+    save_changes(path, before=before, after=after)
+
+    assert bodies_in(path) == [b"first", b"ours", b"theirs"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+# Side files ---------------------------------------------------------------------------------------------
+
+PICTURE = b"\x89PNG" + bytes(70_000)
+
+
+def picture(data: bytes) -> Interaction:
+    return interaction(answer=response(data, headers=[("content-type", "image/png")]))
+
+
+def test_a_large_picture_stands_beside_the_cassette(path: Path) -> None:
+    save(path, [picture(PICTURE), interaction()])
+
+    assert load(path) == [picture(PICTURE), interaction()]
+    assert path.stat().st_size < 2_000
+    assert [item.name for item in sorted(path.parent.iterdir())] == ["cassette.yaml", "cassette.yaml.d"]
+
+
+def test_recording_anew_removes_the_old_picture(path: Path) -> None:
+    save(path, [picture(PICTURE)])
+
+    save(path, [picture(PICTURE + b"new")])
+
+    assert load(path) == [picture(PICTURE + b"new")]
+    assert len(list(path.parent.glob("*.d/*"))) == 1
+    save(path, [interaction()])
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_recording_that_fails_leaves_the_old_picture(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(path, [picture(PICTURE)])
+
+    def crash(*_: object) -> None:
+        raise OSError("the power went out")
+
+    monkeypatch.setattr(fileformat, "replace_file", crash)
+    with pytest.raises(OSError, match="the power went out"):
+        save(path, [interaction()])
+
+    assert load(path) == [picture(PICTURE)]
