@@ -15,7 +15,7 @@ import ollama  # noqa: F401
 import openai  # noqa: F401
 import pytest
 import vcr  # noqa: F401
-from local_server import LocalServer, echo
+from local_server import LocalServer
 
 from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
@@ -77,8 +77,9 @@ ASK = """
 class Inner:
     """A folder with one test module, `test_it.py`, and cassettes for its tests."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
+    def __init__(self, pytester: pytest.Pytester, server: LocalServer | None = None) -> None:
         self.pytester = pytester
+        self.server = server
 
     def cassette(self, test: str) -> Path:
         return self.pytester.path / "cassettes" / "test_it" / f"{test}.yaml"
@@ -90,11 +91,11 @@ class Inner:
         return self.again(*arguments)
 
     def record(self, code: str, *arguments: str, mode: str = "once") -> pytest.RunResult:
-        """Run with a server that says what was said to it, at the address that `ask` uses, and at `URL`."""
-        with LocalServer(echo) as server:
-            url = f'"{server.url}/v1"'
-            self.pytester.makepyfile(test_it=f"{ASK.replace(NOBODY, url)}\n    URL = {url}\n{code}")
-            return self.again(f"--record-mode={mode}", *arguments)
+        """Run with the server at the address that `ask` uses, and at `URL`."""
+        assert self.server is not None
+        url = f'"{self.server.url}/v1"'
+        self.pytester.makepyfile(test_it=f"{ASK.replace(NOBODY, url)}\n    URL = {url}\n{code}")
+        return self.again(f"--record-mode={mode}", *arguments)
 
     def again(self, *arguments: str) -> pytest.RunResult:
         """Run what is there."""

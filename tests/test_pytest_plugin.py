@@ -108,10 +108,10 @@ def test_without_a_recording_a_test_fails_and_says_what_to_do(inner: Inner) -> N
         [
             "*CassetteMissError: no interaction in *test_empty.yaml answers POST http://127.0.0.1*",
             "*the cassette is empty or does not exist",
-            "*$.messages?0?.content",
+            "*$.messages?0?.content (message 1)",
             "*- hi",
             "*+ another prompt",
-            "*Record it with --record-mode=new_episodes*",
+            '*Record it with: pytest "test_it.py::test_other" --record-mode=new_episodes',
         ]
     )
     assert server.asked == []

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ from tapeline.cassettes import Matcher, RecordMode, Tape
 from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.interception import intercepted
+from tapeline.cassettes.spending import Meter
 from tapeline.clock import VirtualClock
-from tapeline.errors import CassetteMissError
+from tapeline.errors import BudgetExceededError, CassetteMissError
 from tapeline.http.transport import HandlerTransport
+from tapeline.latency.faults import parse_faults
 from tapeline.latency.pacing import DueBlock, Recorded, parse_pace
 
 
@@ -335,3 +338,79 @@ def test_other_processes_see_the_same_times(tmp_path: Path) -> None:
 
     [output] = outputs
     assert output.count(b"\n") == 2 * 401
+
+
+# Faults, drift and cost ---------------------------------------------------------------------------------
+
+
+def test_a_fault_that_breaks_a_call_leaves_its_recording_for_the_next_try() -> None:
+    """An error in place of the answer, or a cut in the middle of it: then all is well."""
+    for fault in ({"status": 429}, {"reset": {"after_bytes": 1}}, {"refused": True}):
+        tape = tape_of(("a", b"whole"), faults=parse_faults([fault]))
+
+        broken, whole = tape(request(chat("a"))), tape(request(chat("a")))
+
+        assert broken.status != 200 or broken.failure is not None
+        assert whole.failure is None
+        assert b"".join(block.data for block in whole.blocks) == b"whole"
+        assert tape.play_counts == {0: 1}
+
+
+def test_a_fault_that_bends_an_answer_plays_it() -> None:
+    tape = tape_of(("a", b"abc"), faults=parse_faults([{"rechunk": 1}]))
+
+    answer = tape(request(chat("a")))
+
+    assert [block.data for block in answer.blocks] == [b"a", b"b", b"c"]
+    assert tape.unplayed() == []
+
+
+def test_drift_is_kept_by_a_tape_that_watches() -> None:
+    for watches, count in ((True, 1), (False, 0)):
+        tape = tape_of(("a", b"A"), watches_drift=watches, matcher=Matcher(("$.seed",)))
+
+        tape(request(chat("a") | {"seed": 2}))
+
+        assert [position for position, _ in tape.drifts] == [0] * count
+
+
+def test_unplayed_recordings_are_known() -> None:
+    tape = tape_of(("a", b"A"), ("b", b"B"), ("a", b"A2"))
+
+    played(tape, "a")
+
+    assert tape.unplayed() == [1, 2]
+
+
+def test_verifying_compares_shapes_and_keeps_nothing() -> None:
+    """A call that was never recorded has nothing to be compared with."""
+    tape = tape_of(("a", b'{"choices": [], "gone": 1}'), record_mode="verify")
+    assert tape.answer(request(chat("a"))) is None
+
+    record(tape, "a", b'{"choices": []}')
+    record(tape, "b", b"{}")
+
+    known, unknown = tape.verified()
+    assert known.position == 0
+    assert [difference.is_breaking for difference in known.differences] == [True]
+    assert unknown.position is None
+    assert tape.recorded() == []
+    assert tape.unplayed() == []
+
+
+def test_a_budget_ends_live_calls_and_no_replay() -> None:
+    """Whole answers are counted when they have come."""
+    meter = Meter(Decimal("0.000001"))
+    tape = Tape(source="t", record_mode="new_episodes", meter=meter)
+    message = {"role": "assistant", "content": "yes"}
+    answer = {
+        "model": "gpt-5.4-mini",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 900, "completion_tokens": 9},
+    }
+    assert tape.answer(request(chat("a"))) is None
+    record(tape, "a", json.dumps(answer).encode())
+
+    assert meter.spent.totals.calls == 1
+    with pytest.raises(BudgetExceededError):
+        tape.answer(request(chat("b")))

@@ -15,7 +15,6 @@ COLLIDING = """
     @pytest.mark.parametrize("prompt", ["a/b", "a:b", "a-b", "x" * 300])
     def test_it(prompt, tape):
         assert said(ask(prompt)) == f"you said {prompt}"
-        assert len(tape.interactions) == 1
 
     class TestClass:
         @pytest.mark.tape

@@ -14,9 +14,10 @@ pytest_plugins = ["pytester"]
 
 
 def test_a_run_without_tapes_says_nothing(inner: Inner) -> None:
-    result = inner.run("def test_it(): ...")
+    result = inner.run("    def test_it(): ...")
 
-    assert "tapes" not in result.stdout.str()
+    result.assert_outcomes(passed=1)
+    assert "= tapes =" not in result.stdout.str()
 
 
 def test_workers_are_added_up(inner: Inner) -> None:

@@ -37,7 +37,7 @@ def test_a_marker_or_the_fixture_gives_a_test_its_tape(inner: Inner, plugins: tu
     result = inner.again(*plugins)
 
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["*tapes*", "2 played", "replays saved 2 calls, 16 tokens*"])
+    result.stdout.fnmatch_lines(["*= tapes =*", "2 played", "replays saved 2 calls, 16 tokens*"])
     assert len(load(inner.cassette("test_marked"))) == len(load(inner.cassette("test_fixture"))) == 1
 
 
@@ -227,3 +227,33 @@ def test_rewriting_keeps_the_old_file_until_the_new_one_is_whole(inner: Inner, m
 
     [item] = load(path)
     assert b"you said hi" in item.response.body
+
+
+# Faults -------------------------------------------------------------------------------------------------
+
+
+def test_a_marker_plans_faults(inner: Inner) -> None:
+    """The SDK tries again, as it would; its waits take no time, and the recording is still there."""
+    result = inner.run(
+        """
+    import time
+
+    @pytest.mark.tape(faults=[{"status": 429, "times": 2, "headers": {"retry-after": "30"}}])
+    def test_limited(tape):
+        started = time.monotonic()
+        with openai.OpenAI(base_url="http://127.0.0.1:1/v1", api_key="key-of-nobody", max_retries=2) as sdk:
+            answer = sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+        assert said(answer) == "hello"
+        assert time.monotonic() - started < 20
+
+    @pytest.mark.tape(faults=[{"reset": True, "times": 1}])
+    def test_reset():
+        with pytest.raises(openai.APIConnectionError):
+            ask()
+        assert said(ask()) == "hello"
+    """,
+        test_limited=[recording()],
+        test_reset=[recording()],
+    )
+
+    result.assert_outcomes(passed=2)

@@ -35,7 +35,7 @@ class RecordedResponse:
     def blocks(self) -> list[bytes]:
         """Return the body in the blocks it arrived in."""
         if self.times is None:
-            return [self.body]
+            return [self.body] if self.body else []
         blocks, start = [], 0
         for size, _ in self.times.blocks:
             blocks.append(self.body[start : start + size])

@@ -96,7 +96,7 @@ class Recording:
             reason=self._reason,
             headers=self._headers,
             body=body,
-            times=RecordedTimes(head_s=head_s, blocks=blocks) if blocks else None,
+            times=RecordedTimes(head_s=head_s, blocks=blocks) if blocks or self._failure else None,
             meta=self._provenance(),
             is_cut=not self._is_complete and self._failure is None,
             failure=self._failure,

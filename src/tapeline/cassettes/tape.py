@@ -22,6 +22,7 @@ from tapeline.cassettes.shapes import ShapeDifference, shape_differences
 from tapeline.cassettes.spending import Meter
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
+from tapeline.latency.faults import FaultPlan
 from tapeline.latency.pacing import (
     Immediate,
     IncomingRequest,
@@ -55,7 +56,7 @@ class Tape:
     meta: provenance stored with each recording, such as {"upstream": "..."}.
     meter: counts what live calls cost, and ends them when a budget is spent.
     watches_drift: keep what changed in requests that still match; see `drifts`.
-    command: how to record the missing, for messages.
+    command: how to record the missing, for messages. faults: what goes wrong while it plays.
     """
 
     source: str
@@ -69,20 +70,23 @@ class Tape:
     meter: Meter | None = None
     watches_drift: bool = False
     command: str | None = None
-    faults: Any = None
+    faults: FaultPlan | None = None
 
     def __post_init__(self) -> None:
         self._lock = Lock()
         self._is_new = not self.interactions
         self._recordings: list[Recording] = []
-        self._recorded_before: dict[Recording, int | None] = {}
+        self._recorded_before: dict[Recording, int] = {}
         self.drifts: list[tuple[int, Difference]] = []
         self._streams = 0
         self.play_counts: Counter[int] = Counter()
         self._index: dict[bytes, deque[int]] = defaultdict(deque)
+        self._queue_of: dict[int, deque[int]] = {}
         if self.record_mode != "all":
             for position, interaction in enumerate(self.interactions):
-                self._index[self.matcher.digest(interaction.request)].append(position)
+                queue = self._index[self.matcher.digest(interaction.request)]
+                queue.append(position)
+                self._queue_of[position] = queue
 
     @property
     def may_record(self) -> bool:
@@ -95,7 +99,7 @@ class Tape:
 
     def __call__(self, request: IncomingRequest) -> ScheduledResponse:
         """Answer from the recordings alone: what makes a tape a handler. Raises CassetteMissError."""
-        response = self.find(request)
+        response = self._replayed(request)
         if response is None:
             raise self.miss(request)
         return response
@@ -105,7 +109,7 @@ class Tape:
 
         Raises CassetteMissError if it may not, BudgetExceededError if that would cost too much.
         """
-        recorded = None if self.record_mode in ("all", "verify") else self.find(request)
+        recorded = None if self.record_mode in ("all", "verify") else self._replayed(request)
         if recorded is None and not self.may_send:
             raise self.miss(request)
         if recorded is None and self.meter is not None:
@@ -116,16 +120,30 @@ class Tape:
         """Return the request as the tape should see it, or None if it is not the tape's business."""
         return request
 
+    def _replayed(self, request: IncomingRequest) -> ScheduledResponse | None:
+        fault = None if self.faults is None else self.faults.next(request)
+        if fault is None:
+            return self.find(request)
+        if fault.answer is not None:
+            return fault.answer
+        response = self.find(request) if fault.consumes else self.peek(request)
+        return None if response is None else fault.applied(response)
+
     def find(self, request: IncomingRequest) -> ScheduledResponse | None:
         """Return the next recorded response to this request, or None if there is none."""
-        digest = self.matcher.digest(request)
         with self._lock:
-            position = self._next_position(digest)
+            position = self.position_of(request)
             return None if position is None else self.play(position, request)
+
+    def peek(self, request: IncomingRequest) -> ScheduledResponse | None:
+        """Return what `find` would, and leave it there."""
+        with self._lock:
+            position = self.position_of(request)
+            return None if position is None else self._scheduled(self.interactions[position].response, 0)
 
     def play(self, position: int, request: IncomingRequest) -> ScheduledResponse:
         """Count one play of an interaction and return its response. The caller holds the lock."""
-        self.play_counts[position] += 1
+        self.count_play(position)
         if self.watches_drift:
             changes = request_drift(self.interactions[position].request, request, self.matcher)
             self.drifts += [(position, change) for change in changes]
@@ -133,13 +151,17 @@ class Tape:
         self._streams += 1
         return self._scheduled(self.interactions[position].response, stream)
 
-    def _next_position(self, digest: bytes) -> int | None:
-        positions = self._index.get(digest)
-        if not positions:
-            return None
-        if self.is_looping:
-            positions.append(positions[0])  # a queue that feeds itself
-        return positions.popleft()
+    def position_of(self, request: IncomingRequest) -> int | None:
+        """Return the position of the next recording of this request. The caller holds the lock."""
+        positions = self._index.get(self.matcher.digest(request))
+        return positions[0] if positions else None
+
+    def count_play(self, position: int) -> None:
+        """Let the next of its kind be next, or, on a looping tape, all of them in turn."""
+        self.play_counts[position] += 1
+        queue = self._queue_of.get(position)
+        if queue and queue[0] == position:
+            queue.rotate(-1) if self.is_looping else queue.popleft()
 
     def _scheduled(self, response: RecordedResponse, stream: int) -> ScheduledResponse:
         schedule, failure = schedule_to_end(
@@ -160,7 +182,14 @@ class Tape:
     def miss(self, request: IncomingRequest) -> CassetteMissError:
         """Return the error that explains why nothing answers this request."""
         return CassetteMissError(
-            explain_miss(request, self.interactions, matcher=self.matcher, source=self.source)
+            explain_miss(
+                request,
+                self.interactions,
+                matcher=self.matcher,
+                source=self.source,
+                command=self.command,
+                play_counts=self.play_counts,
+            )
         )
 
     def record(self, request: IncomingRequest) -> Recording:
@@ -168,19 +197,14 @@ class Tape:
         recording = Recording(request, self.clock, self.meta, self._count)
         with self._lock:
             self._recordings.append(recording)
-            if self.record_mode == "verify":
-                self._recorded_before[recording] = self._counted_position(request)
+            if self.record_mode == "verify" and (position := self.position_of(request)) is not None:
+                self.count_play(position)
+                self._recorded_before[recording] = position
         return recording
 
     def _count(self, whole: Interaction) -> None:
         if self.meter is not None:
             self.meter.record(whole)
-
-    def _counted_position(self, request: IncomingRequest) -> int | None:
-        position = self._next_position(self.matcher.digest(request))
-        if position is not None:
-            self.play_counts[position] += 1
-        return position
 
     def recorded(self) -> list[Interaction]:
         """Return what was recorded and got an answer or a failure, in the order of the requests."""
@@ -197,8 +221,10 @@ class Tape:
 
     def verified(self) -> list[Verdict]:
         """Return how the answers of today differ from the recorded ones, for each call of mode verify."""
+        if self.record_mode != "verify":
+            return []
         with self._lock:
-            calls = list(self._recorded_before.items())
+            calls = [(each, self._recorded_before.get(each)) for each in self._recordings]
         return [
             Verdict(request=live.request, position=position, differences=self._shape_drift(position, live))
             for recording, position in calls

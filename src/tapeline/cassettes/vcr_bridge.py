@@ -10,15 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from vcr.cassette import CassetteNotFoundError
 from vcr.matchers import requests_match
+from vcr.persisters.filesystem import FilesystemPersister
 from vcr.request import Request
 from vcr.serialize import serialize
+from vcr.serializers import yamlserializer
 
 from tapeline.cassettes import fileformat
+from tapeline.cassettes.files import replace_file
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.redaction import redacted, refuse_secrets
 from tapeline.cassettes.tape import RecordMode, Tape
+from tapeline.cassettes.vcr_form import interaction_of, response_dict
 from tapeline.clock import Clock
 from tapeline.latency.pacing import IncomingRequest, Pace, ScheduledResponse
 
@@ -42,20 +47,42 @@ def _matches(new: Request, recorded: Request) -> bool:
 
 
 class Persister:
-    """Loads as the persister below does; saves whole files or none."""
+    """Loads what the persister below would; saves whole files or none, and loses nothing of others."""
 
     def __init__(self, below: Any) -> None:
         self._below = below
+        self._before: list[Interaction] = []
 
     def load_cassette(self, path: str, serializer: Any) -> Any:
-        if Path(path).exists():
-            fileformat.load(Path(path))  # for its errors: they name the file and what is wrong with it
-        return self._below.load_cassette(path, serializer=serializer)
+        if not self._is_ours(serializer):
+            return self._below.load_cassette(path, serializer=serializer)
+        paths = map(Path, dict.fromkeys((path, *getattr(self._below, "extra_paths", ()))))
+        files = {path: fileformat.load(path) for path in paths if path.exists()}
+        self._before = files.get(Path(path), [])
+        found = [interaction for interactions in files.values() for interaction in interactions]
+        if not found:
+            raise CassetteNotFoundError(f"nothing is recorded in {path} yet")
+        return [vcr_request(item.request) for item in found], [response_dict(item) for item in found]
 
     def save_cassette(self, path: str, cassette_dict: dict[str, Any], serializer: Any) -> None:
-        text = file_text(path, cassette_dict["requests"], cassette_dict["responses"], serializer)
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        fileformat.replace_file(Path(path), text)
+        requests, responses = cassette_dict["requests"], cassette_dict["responses"]
+        if not is_yaml(serializer):
+            text = file_text(path, requests, responses, serializer)
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            replace_file(Path(path), text)
+            return
+        after = interactions_of(requests, responses)
+        fileformat.save_changes(Path(path), before=self._before, after=after)
+
+    def _is_ours(self, serializer: Any) -> bool:
+        """Whether the cassette is a file of ours; a user may keep cassettes elsewhere, or in another form."""
+        is_file = self._below is FilesystemPersister or isinstance(self._below, FilesystemPersister)
+        return is_file and is_yaml(serializer)
+
+
+def is_yaml(serializer: Any) -> bool:
+    """Whether this is vcrpy's own YAML, in place of which we write ours."""
+    return serializer is yamlserializer
 
 
 def file_text(
@@ -66,12 +93,12 @@ def file_text(
     Raises CassetteError for what still holds a secret.
     """
     kept = [redacted(interaction) for interaction in interactions_of(requests, responses)]
-    if serializer.__name__.endswith("yamlserializer"):
+    if is_yaml(serializer):
         text = fileformat.dump(kept)
     else:
         clean = {
             "requests": [vcr_request(interaction.request) for interaction in kept],
-            "responses": [fileformat.response_dict(interaction) for interaction in kept],
+            "responses": [response_dict(interaction) for interaction in kept],
         }
         text = str(serialize(clean, serializer))
     refuse_secrets(text, kept, path)
@@ -110,22 +137,20 @@ class BridgedTape(Tape):
         kept = self._cassette.filter_request(vcr_request(request))
         return None if kept is None else incoming_of(kept)
 
-    def find(self, request: IncomingRequest) -> Any:
+    def position_of(self, request: IncomingRequest) -> int | None:
         if self._uses_digest:
-            return super().find(request)
-        return self._find_with(self._cassette._match_on, request)
+            return super().position_of(request)
+        return self._position_with(self._cassette._match_on, vcr_request(request))
 
     @property
     def _uses_digest(self) -> bool:
         return tuple(self._cassette._match_on) == (_matches,)
 
-    def _find_with(self, matchers: Sequence[Any], request: IncomingRequest) -> Any:
-        asked = vcr_request(request)
-        with self._lock:
-            for position, interaction in enumerate(self.interactions):
-                is_free = self.is_looping or not self.play_counts[position]
-                if is_free and requests_match(asked, vcr_request(interaction.request), matchers):
-                    return self.play(position, request)
+    def _position_with(self, matchers: Sequence[Any], request: Request) -> int | None:
+        for position, interaction in enumerate(self.interactions):
+            is_free = self.is_looping or not self.play_counts[position]
+            if is_free and requests_match(request, vcr_request(interaction.request), matchers):
+                return position
         return None
 
     def play(self, position: int, request: IncomingRequest) -> ScheduledResponse:
@@ -145,7 +170,7 @@ class BridgedTape(Tape):
         if self.record_mode == "all" and self.recorded():
             cassette.data.clear()  # the file keeps the old ones until the new ones are whole
         for interaction in self.recorded():
-            cassette.append(vcr_request(interaction.request), fileformat.response_dict(interaction))
+            cassette.append(vcr_request(interaction.request), response_dict(interaction))
         try:
             if cassette.dirty:
                 file_text(self.source, cassette.requests, cassette.responses, cassette._serializer)
@@ -161,7 +186,7 @@ class BridgedTape(Tape):
 def interactions_of(requests: Sequence[Request], responses: Sequence[dict[str, Any]]) -> list[Interaction]:
     """Return vcrpy's pairs as interactions."""
     return [
-        fileformat.interaction_of(
+        interaction_of(
             {"method": r.method, "uri": r.uri, "body": _body(r.body), "headers": dict(r.headers)}, response
         )
         for r, response in zip(requests, responses, strict=True)

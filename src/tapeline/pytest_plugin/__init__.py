@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,17 +30,27 @@ TALLY = pytest.StashKey[Tally]()
 # The run ------------------------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     settings.add_options(parser)
     parser.getgroup("tapeline").addoption(
         "--cassette-list", metavar="FILE", help="Write the path of each collected test's cassette to a file."
     )
-    if importlib.util.find_spec("pytest_recording") is None:
+    if not _has_recording(pluginmanager):
         parser.addoption(
             "--record-mode", choices=settings.RECORD_MODES, help="What to record. Default: none."
         )
     else:
         _offer_verify(parser)
+
+
+def _has_recording(pluginmanager: pytest.PytestPluginManager) -> bool:
+    """Whether pytest-recording is loaded, or will be."""
+    is_to_come = (
+        importlib.util.find_spec("pytest_recording") is not None
+        and not pluginmanager.is_blocked("recording")
+        and not os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    )
+    return is_to_come or pluginmanager.has_plugin("recording")
 
 
 def _offer_verify(parser: pytest.Parser) -> None:
@@ -145,7 +156,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Under xdist each worker sends home what it has counted."""
     tally, meter = session.config.stash[TALLY], session.config.stash[METER]
-    tally.saved, tally.spent = meter.saved.totals, meter.spent.totals
+    tally.saved += meter.saved.totals
+    tally.spent += meter.spent.totals
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput[WORKER_KEY] = tally.to_json()
 

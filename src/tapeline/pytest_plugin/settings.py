@@ -6,16 +6,15 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 
 from tapeline.cassettes import Matcher, RecordMode
+from tapeline.cassettes.expiry import parse_max_age
 from tapeline.errors import ConfigError
+from tapeline.latency.faults import FaultPlan, parse_faults
 from tapeline.latency.pacing import Pace, parse_pace
-
-if TYPE_CHECKING:
-    from tapeline.latency.faults import FaultPlan
 
 SEVERITIES = ("fail", "warn", "off")
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
@@ -98,19 +97,7 @@ def check_options(config: pytest.Config) -> None:
 
 
 def _max_age_s(text: str) -> float | None:
-    if not text:
-        return None
-    from tapeline.cassettes.expiry import parse_max_age
-
-    return parse_max_age(text)
-
-
-def _fault_plan(faults: Sequence[Mapping[str, Any]]) -> FaultPlan | None:
-    if not faults:
-        return None
-    from tapeline.latency.faults import parse_faults
-
-    return parse_faults(faults)
+    return parse_max_age(text) if text else None
 
 
 def budget_usd(config: pytest.Config) -> Decimal | None:
@@ -194,7 +181,7 @@ def _settings(
         record_mode=_mode(config, record_mode),
         pace=parse_pace(pace or setting(config, "pace")),
         ignore=Matcher(tuple(ignore)).ignore,
-        faults=_fault_plan(faults),
+        faults=parse_faults(faults) if faults else None,
         unplayed=_chosen("unplayed", unplayed) or setting(config, "unplayed"),
         drift=_chosen("drift", drift) or setting(config, "drift"),
         max_age_s=_max_age_s(max_age or setting(config, "max-age")),

@@ -10,7 +10,7 @@ from typing import Any
 from tapeline.cassettes.spending import Meter, Totals
 from tapeline.pytest_plugin.taping import Finding, TapedTest
 
-TOLD = ("unplayed", "drifted", "changed", "expired")
+TOLD = ("unplayed", "drifted", "changed", "expired", "unmet")
 
 
 @dataclass(kw_only=True)

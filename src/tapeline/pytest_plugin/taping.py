@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tapeline.cassettes import load_tape, save_tape
+from tapeline.cassettes.expiry import expired
 from tapeline.cassettes.interception import intercepted
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.redaction import masked
@@ -38,7 +39,7 @@ class TapedTest:
 
     def findings(self) -> list[Finding]:
         """Return what there is to say about a test that has passed."""
-        return [*self._unplayed(), *self._drifted(), *self._verified(), *self._expired()]
+        return [*self._unplayed(), *self._drifted(), *self._verified(), *self._expired(), *self._unmet()]
 
     def _unplayed(self) -> Iterator[Finding]:
         left = [] if self.tape.may_send else self.tape.unplayed()
@@ -88,6 +89,15 @@ class TapedTest:
                 text=f"{self.tape.source}: older than --max-age. Record it anew with --record-mode=rewrite.",
             )
 
+    def _unmet(self) -> Iterator[Finding]:
+        if self.tape.faults is not None and (unused := self.tape.faults.unused()):
+            yield Finding(
+                kind="unmet",
+                severity="warn",
+                count=len(unused),
+                text=f"{self.tape.source}: planned, but no call met it:\n{_listed(unused)}",
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -116,8 +126,6 @@ def is_expired(tape: Tape, settings: TapeSettings) -> bool:
     """Whether any recording of a tape is older than it may be."""
     if settings.max_age_s is None:
         return False
-    from tapeline.cassettes.expiry import expired
-
     return bool(expired(tape.interactions, now=datetime.now(UTC), max_age_s=settings.max_age_s))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any
 
 from tapeline.cassettes.interception.active import sending, taped
@@ -26,19 +26,23 @@ def _blocking(module: Any) -> Callable[[Any], Any]:
         def handle_request(transport: Any, request: Any) -> Any:
             if (seen := taped(incoming(request, request.read()))) is None:
                 return real(transport, request)
-            tape, wire = seen
-            if (recorded := tape.answer(wire)) is not None:
-                return play(request, recorded, tape.clock, module)
-            recording = _begin(tape, wire, request)
-            with recording.noting(_failures(module)), sending():
-                response = real(transport, request)
-            recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
-            response.stream = _blocking_tee(module)(response.stream, recording)
-            return response
+            return send(*seen, request, partial(real, transport), module)
 
         return handle_request
 
     return wrap
+
+
+def send(tape: Tape, wire: IncomingRequest, request: Any, real: Callable[[Any], Any], module: Any) -> Any:
+    """Answer a request from a tape, or send it by `real` and record what comes. wire: as the tape sees it."""
+    if (recorded := tape.answer(wire)) is not None:
+        return play(request, recorded, tape.clock, module)
+    recording = _begin(tape, wire, request)
+    with recording.noting(_failures(module)), sending():
+        response = real(request)
+    recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
+    response.stream = _blocking_tee(module)(response.stream, recording)
+    return response
 
 
 def _asyncio(module: Any) -> Callable[[Any], Any]:
@@ -46,19 +50,25 @@ def _asyncio(module: Any) -> Callable[[Any], Any]:
         async def handle_async_request(transport: Any, request: Any) -> Any:
             if (seen := taped(incoming(request, await request.aread()))) is None:
                 return await real(transport, request)
-            tape, wire = seen
-            if (recorded := tape.answer(wire)) is not None:
-                return await aplay(request, recorded, tape.clock, module)
-            recording = _begin(tape, wire, request)
-            with recording.noting(_failures(module)), sending():
-                response = await real(transport, request)
-            recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
-            response.stream = _async_tee(module)(response.stream, recording)
-            return response
+            return await asend(*seen, request, partial(real, transport), module)
 
         return handle_async_request
 
     return wrap
+
+
+async def asend(
+    tape: Tape, wire: IncomingRequest, request: Any, real: Callable[[Any], Awaitable[Any]], module: Any
+) -> Any:
+    """`send` for asyncio."""
+    if (recorded := tape.answer(wire)) is not None:
+        return await aplay(request, recorded, tape.clock, module)
+    recording = _begin(tape, wire, request)
+    with recording.noting(_failures(module)), sending():
+        response = await real(request)
+    recording.head(response.status_code, response.reason_phrase, response.headers.multi_items())
+    response.stream = _async_tee(module)(response.stream, recording)
+    return response
 
 
 def _begin(tape: Tape, wire: IncomingRequest, request: Any) -> Recording:

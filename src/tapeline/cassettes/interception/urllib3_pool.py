@@ -125,17 +125,20 @@ def _replayed(
     sent_ns = clock.now_ns()
     patience_s = _read_timeout_s(pool, options)
 
-    def on_gap(wait_s: float) -> None:
-        if wait_s > patience_s:
-            clock.sleep(patience_s)
-            raise _error_of("read_timeout", pool, url)
-
     def error_of(failure: TransportFailure) -> Exception:
         error = _error_of(failure.kind, pool, url)
         return error if failure.has_head else _give_up(error, pool, method, url, options)
 
-    deliver_head(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
-    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
+    def guard(*, has_head: bool) -> Callable[[float], None]:
+        def on_gap(wait_s: float) -> None:
+            if wait_s > patience_s:
+                clock.sleep(patience_s)
+                raise error_of(TransportFailure(kind="read_timeout", has_head=has_head))
+
+        return on_gap
+
+    deliver_head(response, clock, sent_ns=sent_ns, on_gap=guard(has_head=False), error_of=error_of)
+    blocks = deliver(response, clock, sent_ns=sent_ns, on_gap=guard(has_head=True), error_of=error_of)
     return _response(_PulledBody(blocks), url, response.status, response.reason, response.headers, options)
 
 
