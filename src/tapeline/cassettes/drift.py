@@ -157,6 +157,8 @@ def _header_changes(
 ) -> Iterator[tuple[str, str | Absent, str | Absent]]:
     """Yield the name of each header that means something else now, and both meanings."""
     for name in MEANT_HEADERS:
+        if old.get(name) == new.get(name):
+            continue
         left, right = _meaning(name, old.get(name)), _meaning(name, new.get(name))
         is_unknown = left is None and (is_foreign or name in OFTEN_LEFT_OUT)
         if left != right and not is_unknown:
