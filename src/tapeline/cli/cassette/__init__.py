@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tapeline.cli.cassette import listing
+from tapeline.cli.cassette import listing, showing
 
 app = typer.Typer(
     help="Keep cassettes in order: list, show, check, compare, clean up. Start with: tapeline cassette ls",
@@ -12,3 +12,5 @@ app = typer.Typer(
 )
 app.command("ls")(listing.ls)
 app.command("stats")(listing.stats)
+app.command("show")(showing.show)
+app.command("diff")(showing.diff)
