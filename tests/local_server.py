@@ -46,8 +46,7 @@ class LocalServer:
 
     def __init__(self, answer: Callable[[Asked], Answer]) -> None:
         self.asked: list[Asked] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, self, answer))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), partial(_Handler, self, answer))
         self._thread = Thread(target=partial(self._server.serve_forever, poll_interval=0.01), daemon=True)
 
     @property
@@ -62,6 +61,11 @@ class LocalServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with 5, as it comes, many clients at once wait a second for their turn
 
 
 class _Handler(BaseHTTPRequestHandler):

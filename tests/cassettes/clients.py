@@ -129,7 +129,7 @@ def bedrock(url: str, **options: Any) -> Iterator[Any]:
         region_name="us-east-1",
         aws_access_key_id="nobody",
         aws_secret_access_key=KEY,
-        config=Config(retries={"total_max_attempts": 1}, **options),
+        config=Config(**{"retries": {"total_max_attempts": 1}} | options),
     )
     try:
         yield client

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -13,16 +12,11 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
-import aiohttp
 import anthropic
-import anyio
-import botocore.httpsession
 import clients
-import httpx
 import httpx2
 import openai
 import pytest
-import urllib3.connectionpool
 from clients import CLIENTS, Ask, answer_of
 from local_server import Answer, Asked, Gate, LocalServer, echo
 
@@ -30,26 +24,6 @@ from tapeline.cassettes import Tape, load_tape, save_tape, use_cassette
 from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interception import active_tape, intercepted
 from tapeline.errors import CassetteMissError
-
-PLACES = [
-    (httpx.HTTPTransport, "handle_request"),
-    (httpx.AsyncHTTPTransport, "handle_async_request"),
-    (httpx2.HTTPTransport, "handle_request"),
-    (httpx2.AsyncHTTPTransport, "handle_async_request"),
-    (botocore.httpsession.URLLib3Session, "send"),
-    (urllib3.connectionpool.HTTPConnectionPool, "urlopen"),
-    (aiohttp.ClientSession, "_request"),
-    (time, "sleep"),
-    (anyio, "sleep"),
-]
-ORIGINALS = [getattr(owner, name) for owner, name in PLACES]
-
-
-@pytest.fixture(autouse=True)
-def _nothing_stays_patched() -> Iterator[None]:
-    yield
-    assert [getattr(owner, name) for owner, name in PLACES] == ORIGINALS
-    assert active_tape() is None
 
 
 @pytest.fixture

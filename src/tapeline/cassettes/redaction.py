@@ -22,8 +22,8 @@ from tapeline.secret_shapes import SUSPECTS, without_secrets
 
 KEPT_HEADERS = re.compile(
     r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
-    r"|openai-version|openai-processing-ms|retry-after|retry-after-ms|x-should-retry|x-request-id|request-id"
-    r"|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
+    r"|openai-version|openai-processing-ms|(x-amz-)?retry-after|retry-after-ms|x-should-retry|x-request-id"
+    r"|request-id|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
 )
 SECRET_HEADERS = re.compile(
     r"authorization|proxy-authorization|.*api-key|cookie|set-cookie|x-amz-security-token"
