@@ -14,8 +14,11 @@ from recordings import chat, interaction, request, response, timed
 from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.inventory import (
+    JSON_SUFFIXES,
+    SUFFIXES,
     Cassette,
     call_of,
+    delete_cassette,
     find_cassettes,
     group,
     groups,
@@ -103,6 +106,33 @@ def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
         find_cassettes([tmp_path / "nowhere"])
 
 
+def test_cassettes_in_json_are_found_where_they_are_wanted(tmp_path: Path) -> None:
+    written(tmp_path, "cassettes/a.json", "b.json", text='{"version": 1, "interactions": [{"request": {')
+    written(tmp_path, "package.json", text="{}")
+
+    found = find_cassettes([tmp_path], (*SUFFIXES, *JSON_SUFFIXES))
+
+    assert [path.name for path in found] == ["b.json", "a.json"]
+    assert found_in(tmp_path) == []
+
+
+def test_a_deleted_cassette_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Neither side files nor an empty folder; what else is in the folder stays."""
+    alone, neighbour = tmp_path / "one" / "a.yaml", tmp_path / "two" / "a.yaml"
+    picture = interaction(answer=response(b"\xff" * 100_000))
+    for path in (alone, neighbour):
+        save(path, [picture])
+    written(tmp_path, "two/b.yaml")
+
+    for path in (alone, neighbour):
+        delete_cassette(path)
+
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == [
+        "two",
+        "two/b.yaml",
+    ]
+
+
 # Reading ------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +176,11 @@ BROKEN = {
     "truncated": ("interactions:\n- request: {method: POST", "not YAML"),
     "foreign": ("- a\n- b\n", "not a cassette"),
     "without a request": ("interactions:\n- response: {}\n", "interaction 1"),
+    "with a URL that is none": (
+        "interactions:\n- request: {method: GET, uri: 'http://[x', headers: {}}\n"
+        "  response: {status: {code: 200}, body: {string: ''}}\n",
+        "interaction 1: ValueError: Invalid IPv6 URL",
+    ),
     "nested too deeply": ("[" * 500, "nested deeper"),
     "binary": ("\0", "not YAML"),
 }

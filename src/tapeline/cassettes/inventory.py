@@ -20,45 +20,54 @@ from tapeline.cassettes.contents import STREAMS, media_type
 from tapeline.cassettes.expiry import recorded_at
 from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.side_files import SideFiles
 from tapeline.cassettes.spending import Spent, Totals, asked_model, cost_of
 from tapeline.errors import ConfigError, InvalidCassetteError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.providers.paths import codec_for
 
 SUFFIXES = (".yaml", ".yml")
+JSON_SUFFIXES = (".json",)
+"""Of cassettes that vcrpy wrote as JSON, which are to be migrated and no more."""
+
 SKIPPED_FOLDERS = frozenset({"node_modules", "venv", "site-packages", "__pycache__", "__snapshots__"})
 """Never looked into, like all whose name begins with a dot."""
 
 HEAD_BYTES = 2048
-_HEAD = re.compile(rb"^interactions:", re.MULTILINE)
+_HEAD = re.compile(rb'^interactions:|"interactions": *\[', re.MULTILINE)
 """How a cassette begins, in vcrpy's form and in ours."""
 
 
 # Finding ------------------------------------------------------------------------------------------------
 
 
-def find_cassettes(paths: Sequence[Path]) -> list[Path]:
+def find_cassettes(paths: Sequence[Path], suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """Return the cassettes of files and folders, each once. Raises ConfigError for a path that is not there.
 
-    A file counts as it is. Of a folder: every YAML file below a folder named `cassettes`, so that broken
-    ones are seen, and elsewhere what begins as cassettes do. Links to folders are not followed.
+    A file counts as it is. Of a folder: every file below a folder named `cassettes`, so that broken ones
+    are seen, and elsewhere what begins as cassettes do. Links to folders are not followed.
     """
     found: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
             raise ConfigError(f"{path}: no such file or folder")
-        found |= dict.fromkeys(sorted(_below(path)) if path.is_dir() else [path])
+        found |= dict.fromkeys(sorted(_below(path, suffixes)) if path.is_dir() else [path])
     return list(found)
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    for path in project_files(folder, suffixes):
+        if "cassettes" in path.absolute().parent.parts or _begins_as_one(path):
+            yield path
+
+
+def project_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files of a project whose names end so, without what is hidden or installed."""
     for name, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if not _is_skipped(each)]
-        here = Path(name)
-        is_theirs = "cassettes" in here.absolute().parts
-        for path in (here / file for file in files if file.endswith(SUFFIXES) and not file.startswith(".")):
-            if is_theirs or _begins_as_one(path):
-                yield path
+        yield from (
+            Path(name, file) for file in files if file.endswith(suffixes) and not file.startswith(".")
+        )
 
 
 def _is_skipped(folder: str) -> bool:
@@ -142,7 +151,7 @@ def read_cassette(path: Path) -> Cassette:
     """Return what a file holds, or what is wrong with it."""
     try:
         file_bytes = path.stat().st_size
-        calls = tuple(call_of(interaction) for interaction in load(path))
+        calls = tuple(map(call_of, load(path)))
     except OSError as error:
         return Cassette(path=path, file_bytes=0, problem=f"cannot read it: {error.strerror}")
     except InvalidCassetteError as error:
@@ -180,6 +189,14 @@ def waited_s(response: RecordedResponse) -> float | None:
         return response.failure.at_s
     times = response.times
     return times.head_s + (times.blocks[-1][1] if times.blocks else 0.0) if times else None
+
+
+def delete_cassette(path: Path) -> None:
+    """Remove a cassette with its side files, and its folder if nothing is left in it."""
+    path.unlink()
+    SideFiles(path).remove_orphans(())
+    if not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 # Sums ---------------------------------------------------------------------------------------------------

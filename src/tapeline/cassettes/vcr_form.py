@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from tapeline.cassettes import body_text
 from tapeline.cassettes.frames import MEDIA_TYPE as EVENT_STREAM
@@ -44,7 +45,7 @@ def interaction_of(
     return Interaction(
         request=IncomingRequest(
             method=_checked(request["method"], str),
-            url=_checked(request["uri"], str),
+            url=_url(request["uri"]),
             headers={name.lower(): _text(_first(value)) for name, value in _headers(request)},
             body=_body(request.get("body"), response, "request", side),
         ),
@@ -82,6 +83,13 @@ def _checked(value: Any, wanted: type) -> Any:
     if not isinstance(value, wanted):
         raise TypeError(f"{type(value).__name__} where {wanted.__name__} is wanted")
     return value
+
+
+def _url(value: Any) -> str:
+    """Return a URL that can be taken apart, which all readers do."""
+    url: str = _checked(value, str)
+    urlsplit(url)
+    return url
 
 
 def _headers(part: dict[str, Any]) -> list[tuple[str, Any]]:
