@@ -117,11 +117,21 @@ def test_without_a_recording_a_test_fails_and_says_what_to_do(inner: Inner) -> N
     assert server.asked == []
 
 
-def test_a_wrong_option_is_wrong_usage(inner: Inner) -> None:
-    result = inner.run("", "--pace=fast")
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--pace=fast", "*--pace: unknown pace 'fast': use none, recorded*"),
+        ("--record-budget=NaN", "*--record-budget: *NaN*"),
+        ("--max-age=old", "*--max-age: *old*"),
+        ("--drift=never", "*argument --drift: invalid choice*"),
+        ("-otape_drift=never", "*tape_drift: 'never' is not one of fail, warn, off*"),
+    ],
+)
+def test_a_wrong_option_is_wrong_usage(inner: Inner, argument: str, message: str) -> None:
+    result = inner.run("", argument)
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--pace: unknown pace 'fast': use none, recorded*"])
+    result.stderr.fnmatch_lines([message])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +160,7 @@ def test_a_wrong_marker_stops_the_run_before_it_begins(inner: Inner, marker: str
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "no list of interactions"),
+        ("", "empty: delete it, and record it again"),
         ("interactions: [", "not YAML"),
         ("interactions: [5]", "interaction 1"),
     ],

@@ -19,7 +19,7 @@ from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.recording import Recording
 from tapeline.cassettes.shapes import ShapeDifference, shape_differences
-from tapeline.cassettes.spending import Meter
+from tapeline.cassettes.spending import Meter, cost_of, with_cost
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
 from tapeline.latency.faults import FaultPlan
@@ -212,7 +212,7 @@ class Tape:
             return []
         with self._lock:
             done = [recording.interaction() for recording in self._recordings]
-        return [interaction for interaction in done if interaction is not None]
+        return [with_cost(whole, cost_of(whole)) for whole in done if whole is not None]
 
     def unplayed(self) -> list[int]:
         """Return the positions of the interactions that nothing has asked for."""

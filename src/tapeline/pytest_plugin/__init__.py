@@ -18,13 +18,11 @@ from typing import Any
 import pytest
 
 from tapeline.pytest_plugin import naming, settings
-from tapeline.pytest_plugin.network import BLOCKADE, Blockade
-from tapeline.pytest_plugin.summary import Tally
-from tapeline.pytest_plugin.taping import METER, PASSED, TAPED
+from tapeline.pytest_plugin.keys import BLOCKADE, PASSED, RUN, TAPED
+from tapeline.pytest_plugin.network import Blockade
 
 SCENARIO_FOLDER = "scenarios"
 WORKER_KEY = "tapeline"
-TALLY = pytest.StashKey[Tally]()
 
 
 # The run ------------------------------------------------------------------------------------------------
@@ -66,10 +64,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", settings.MARKER)
     config.addinivalue_line("markers", "allow_network: let this test reach other machines.")
     settings.check_options(config)
-    from tapeline.cassettes.spending import Meter
-
-    config.stash[METER] = Meter(settings.budget_usd(config))
-    config.stash[TALLY] = Tally()
     config.stash[BLOCKADE] = blockade = Blockade()
     if settings.setting(config, "network") == "block" and settings.record_mode(config) == "none":
         blockade.raise_up()
@@ -131,13 +125,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A test that has passed still fails if its tape shows what it must not."""
     result = yield
-    if (taped := item.stash.get(TAPED, None)) is not None:
-        findings = taped.findings()
-        item.config.stash[TALLY].add(taped, findings, item.config.stash[METER])
-        for finding in findings:
-            item.add_report_section("call", "tape", finding.text)
-        if wrong := [finding.text for finding in findings if finding.severity == "fail"]:
-            pytest.fail("\n".join(wrong), pytrace=False)
+    taped = item.stash.get(TAPED, None)
+    if taped is not None and (wrong := item.config.stash[RUN].conclude(item, taped)):
+        pytest.fail("\n".join(wrong), pytrace=False)
     return result
 
 
@@ -155,24 +145,25 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Under xdist each worker sends home what it has counted."""
-    tally, meter = session.config.stash[TALLY], session.config.stash[METER]
-    tally.saved += meter.saved.totals
-    tally.spent += meter.spent.totals
-    if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[WORKER_KEY] = tally.to_json()
+    run = session.config.stash.get(RUN, None)
+    if run is not None and hasattr(session.config, "workeroutput"):
+        session.config.workeroutput[WORKER_KEY] = run.close().to_json()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
     if (counted := getattr(node, "workeroutput", {}).get(WORKER_KEY)) is not None:
-        arrived = Tally.from_json(counted)
-        node.config.stash[TALLY].merge(arrived)
+        from tapeline.pytest_plugin.summary import Tally, run_of
+
+        run_of(node.config).tally.merge(Tally.from_json(counted))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if (run := config.stash.get(RUN, None)) is None:
+        return
     from tapeline.bench.untrusted import visible
 
-    tally = config.stash[TALLY]
+    tally = run.close()
     if lines := list(tally.lines()):
         terminalreporter.section("tapes")
         for text in [*tally.warnings, *lines]:

@@ -1,14 +1,21 @@
-"""The fixtures of the plugin, where pytest-recording is not installed."""
+"""The fixtures of the plugin, where pytest-recording is not installed.
+
+What opens tapes is loaded for tests that have one: a run without any starts as quickly as before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tapeline.cassettes.tape import Tape
 from tapeline.clock import VirtualClock
-from tapeline.pytest_plugin.taping import TapedTest, noted, own_tape
+from tapeline.pytest_plugin.keys import TAPED
+
+if TYPE_CHECKING:
+    from tapeline.cassettes.tape import Tape
+    from tapeline.pytest_plugin.findings import TapedTest
 
 
 @pytest.fixture
@@ -21,9 +28,8 @@ def virtual_clock() -> VirtualClock:
 def _tape_of_marked_test(request: pytest.FixtureRequest) -> Iterator[TapedTest | None]:
     if request.node.get_closest_marker("tape") is None:
         yield None
-        return
-    with own_tape(request) as taped:
-        yield noted(request.node, taped)
+    else:
+        yield from opened_tape(request)
 
 
 @pytest.fixture
@@ -31,6 +37,14 @@ def tape(request: pytest.FixtureRequest, _tape_of_marked_test: TapedTest | None)
     """The tape of the test, opened for it if no marker has."""
     if _tape_of_marked_test is not None:
         yield _tape_of_marked_test.tape
-        return
+    else:
+        yield from (taped.tape for taped in opened_tape(request))
+
+
+def opened_tape(request: pytest.FixtureRequest) -> Iterator[TapedTest]:
+    """Yield a tape of ours for a test, once, as fixtures do."""
+    from tapeline.pytest_plugin.taping import own_tape
+
     with own_tape(request) as taped:
-        yield noted(request.node, taped).tape
+        request.node.stash[TAPED] = taped
+        yield taped

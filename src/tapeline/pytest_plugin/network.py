@@ -13,12 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from tapeline.cassettes.interception import active_tape
 
 SEAMS = ("connect", "connect_ex")
-BLOCKADE: pytest.StashKey[Blockade] = pytest.StashKey()
 
 
 class NetworkBlockedError(RuntimeError):
@@ -76,6 +73,7 @@ class Blockade:
     def _check(self, host: str) -> None:
         if is_loopback(host) or any(pattern.fullmatch(host) for pattern in self._allowed):
             return
+
         tape = active_tape()
         if tape is None or not tape.may_send:
             raise NetworkBlockedError(

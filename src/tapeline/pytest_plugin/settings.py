@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple, cast
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 
-from tapeline.cassettes import Matcher, RecordMode
-from tapeline.cassettes.expiry import parse_max_age
 from tapeline.errors import ConfigError
-from tapeline.latency.faults import FaultPlan, parse_faults
 from tapeline.latency.pacing import Pace, parse_pace
+
+if TYPE_CHECKING:
+    from tapeline.cassettes import RecordMode
+    from tapeline.latency.faults import FaultPlan
 
 SEVERITIES = ("fail", "warn", "off")
 RECORD_MODES = ("none", "once", "new_episodes", "all", "rewrite", "verify")
@@ -97,7 +98,11 @@ def check_options(config: pytest.Config) -> None:
 
 
 def _max_age_s(text: str) -> float | None:
-    return parse_max_age(text) if text else None
+    if not text:
+        return None
+    from tapeline.cassettes.expiry import parse_max_age  # heavy, as all below: for runs that have tapes
+
+    return parse_max_age(text)
 
 
 def budget_usd(config: pytest.Config) -> Decimal | None:
@@ -105,10 +110,12 @@ def budget_usd(config: pytest.Config) -> Decimal | None:
     text = setting(config, "record-budget")
     if not text:
         return None
+    from tapeline.cassettes.spending import parse_budget
+
     try:
-        budget = Decimal(text)
-    except InvalidOperation:
-        raise pytest.UsageError(f"--record-budget: {text!r} is no amount in USD") from None
+        budget = parse_budget(text)
+    except ConfigError as error:
+        raise pytest.UsageError(f"--record-budget: {error.message}") from None
     return budget / int(getattr(config, "workerinput", {}).get("workercount", 1))
 
 
@@ -176,6 +183,9 @@ def _settings(
     max_age: str | None = None,
     on_expiry: str | None = None,
 ) -> TapeSettings:
+    from tapeline.cassettes.matching import Matcher
+    from tapeline.latency.faults import parse_faults
+
     return TapeSettings(
         path=path,
         record_mode=_mode(config, record_mode),
@@ -203,4 +213,4 @@ def _mode(config: pytest.Config, marked: str | None) -> RecordMode:
     mode = str(config.getoption("--record-mode", default=None) or marked or "none")
     if mode not in RECORD_MODES:
         raise ConfigError(f"record_mode={mode!r} is not one of {', '.join(RECORD_MODES)}")
-    return cast(RecordMode, "all" if mode == "rewrite" else mode)
+    return cast("RecordMode", "all" if mode == "rewrite" else mode)

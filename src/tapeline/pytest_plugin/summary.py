@@ -7,8 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from tapeline.cassettes.spending import Meter, Totals
-from tapeline.pytest_plugin.taping import Finding, TapedTest
+from tapeline.pytest_plugin.findings import Finding, TapedTest
+from tapeline.pytest_plugin.keys import RUN
+from tapeline.pytest_plugin.settings import budget_usd
 
 TOLD = ("unplayed", "drifted", "changed", "expired", "unmet")
 
@@ -76,3 +80,32 @@ class Tally:
             yield f"replays saved {self.saved.described()}"
         if self.spent.calls:
             yield f"recording took {self.spent.described()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What all tests of a run share: the meter of its calls, and the tally."""
+
+    meter: Meter
+    tally: Tally = field(default_factory=Tally)
+
+    def conclude(self, item: pytest.Item, taped: TapedTest) -> list[str]:
+        """Count a test that has passed, note what there is to say, and return what fails it after all."""
+        findings = taped.findings()
+        self.tally.add(taped, findings, self.meter)
+        for finding in findings:
+            item.add_report_section("call", "tape", finding.text)
+        return [finding.text for finding in findings if finding.severity == "fail"]
+
+    def close(self) -> Tally:
+        """Return the tally with all that was spent and saved."""
+        self.tally.saved += self.meter.saved.totals
+        self.tally.spent += self.meter.spent.totals
+        return self.tally
+
+
+def run_of(config: pytest.Config) -> Run:
+    """Return what is shared, made for the first tape."""
+    if RUN not in config.stash:
+        config.stash[RUN] = Run(meter=Meter(budget_usd(config)))
+    return config.stash[RUN]

@@ -1,10 +1,9 @@
-"""The tape of a test: how it is opened, and what must be true of it when the test has passed."""
+"""Opening the tape of a test, and saving it when the test has passed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,111 +14,13 @@ from tapeline.cassettes import load_tape, save_tape
 from tapeline.cassettes.expiry import expired
 from tapeline.cassettes.interception import intercepted
 from tapeline.cassettes.matching import Matcher
-from tapeline.cassettes.redaction import masked
-from tapeline.cassettes.spending import Meter
 from tapeline.cassettes.tape import Tape
-from tapeline.cassettes.vcr_bridge import BridgedTape
 from tapeline.clock import Clock, SystemClock
+from tapeline.pytest_plugin.findings import TapedTest
+from tapeline.pytest_plugin.keys import PASSED
 from tapeline.pytest_plugin.naming import cassette_path
 from tapeline.pytest_plugin.settings import TapeSettings, settings_of
-
-SHOWN = 5
-PASSED = pytest.StashKey[bool]()
-METER = pytest.StashKey[Meter]()
-TAPED: pytest.StashKey[TapedTest] = pytest.StashKey()
-
-
-@dataclass(kw_only=True, eq=False)
-class TapedTest:
-    """The tape of one test, and what it was told."""
-
-    tape: Tape
-    settings: TapeSettings
-    is_expired: bool
-
-    def findings(self) -> list[Finding]:
-        """Return what there is to say about a test that has passed."""
-        return [*self._unplayed(), *self._drifted(), *self._verified(), *self._expired(), *self._unmet()]
-
-    def _unplayed(self) -> Iterator[Finding]:
-        left = [] if self.tape.may_send else self.tape.unplayed()
-        if left and self.settings.unplayed != "off":
-            lines = [_asked(self.tape, position) for position in left]
-            yield Finding(
-                kind="unplayed",
-                severity=self.settings.unplayed,
-                count=len(left),
-                text=f"{self.tape.source}: recorded, but this test never asked for it:\n{_listed(lines)}\n"
-                "  Record the test anew (--record-mode=rewrite), or say @pytest.mark.tape(unplayed='off').",
-            )
-
-    def _drifted(self) -> Iterator[Finding]:
-        changes = [(n, change) for n, change in self.tape.drifts if not change.is_mild]
-        if changes and self.settings.drift != "off":
-            lines = [f"interaction {position + 1}: {change}" for position, change in changes]
-            yield Finding(
-                kind="drifted",
-                severity=self.settings.drift,
-                count=len({position for position, _ in changes}),
-                text=f"{self.tape.source}: matched, but the request is no longer what was recorded:\n"
-                f"{_listed(lines)}\n  Record the test anew (--record-mode=rewrite) if this was meant.",
-            )
-
-    def _verified(self) -> Iterator[Finding]:
-        for verdict in self.tape.verified():
-            place = "not recorded" if verdict.position is None else f"interaction {verdict.position + 1}"
-            lines = [str(difference) for difference in verdict.differences]
-            if verdict.position is None:
-                lines = [f"{verdict.request.method} {verdict.request.url}"]
-            if lines:
-                is_broken = verdict.position is None or any(each.is_breaking for each in verdict.differences)
-                yield Finding(
-                    kind="changed",
-                    severity="fail" if is_broken else "warn",
-                    count=1,
-                    text=f"{self.tape.source}: {place}: today's answer differs in shape:\n{_listed(lines)}",
-                )
-
-    def _expired(self) -> Iterator[Finding]:
-        if self.is_expired and self.settings.on_expiry in ("fail", "warn"):
-            yield Finding(
-                kind="expired",
-                severity=self.settings.on_expiry,
-                count=1,
-                text=f"{self.tape.source}: older than --max-age. Record it anew with --record-mode=rewrite.",
-            )
-
-    def _unmet(self) -> Iterator[Finding]:
-        if self.tape.faults is not None and (unused := self.tape.faults.unused()):
-            yield Finding(
-                kind="unmet",
-                severity="warn",
-                count=len(unused),
-                text=f"{self.tape.source}: planned, but no call met it:\n{_listed(unused)}",
-            )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing to say about a tape. severity: fail or warn. count: of the summary."""
-
-    kind: str
-    severity: str
-    count: int
-    text: str = field(repr=False)
-
-
-def _listed(lines: list[str]) -> str:
-    shown = [f"    {masked(line)}" for line in lines[:SHOWN]]
-    return "\n".join([*shown, *([f"    and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])])
-
-
-def _asked(tape: Tape, position: int) -> str:
-    request = tape.interactions[position].request
-    return f"interaction {position + 1}: {request.method} {request.url}"
-
-
-# Opening ------------------------------------------------------------------------------------------------
+from tapeline.pytest_plugin.summary import run_of
 
 
 def is_expired(tape: Tape, settings: TapeSettings) -> bool:
@@ -162,7 +63,7 @@ def _loaded(path: Path, settings: TapeSettings, clock: Clock, **changed: Any) ->
 
 def _equip(tape: Tape, settings: TapeSettings, item: pytest.Item) -> None:
     tape.faults = settings.faults
-    tape.meter = item.config.stash[METER]
+    tape.meter = run_of(item.config).meter
     tape.watches_drift = settings.drift != "off"
     tape.command = command_of(item)
 
@@ -170,6 +71,8 @@ def _equip(tape: Tape, settings: TapeSettings, item: pytest.Item) -> None:
 @contextmanager
 def bridged_tape(request: pytest.FixtureRequest, cassette: Any) -> Iterator[TapedTest]:
     """Play and record the cassette that pytest-recording has opened for a test."""
+    from tapeline.cassettes.vcr_bridge import BridgedTape
+
     item, settings = request.node, settings_of(request.node)
     tape = BridgedTape(
         cassette,
@@ -184,12 +87,6 @@ def bridged_tape(request: pytest.FixtureRequest, cassette: Any) -> Iterator[Tape
     with intercepted(tape):
         yield TapedTest(tape=tape, settings=settings, is_expired=is_old)
     tape.hand_over(is_passed=item.stash.get(PASSED, False))
-
-
-def noted(item: pytest.Item, taped: TapedTest) -> TapedTest:
-    """Remember the tape of a test for when it has ended."""
-    item.stash[TAPED] = taped
-    return taped
 
 
 def clock_of(request: pytest.FixtureRequest) -> Clock:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tapeline.cassettes.tape import Tape
 from tapeline.pytest_plugin import naming, settings
-from tapeline.pytest_plugin.fixtures import virtual_clock
-from tapeline.pytest_plugin.network import BLOCKADE
-from tapeline.pytest_plugin.taping import TapedTest, bridged_tape, noted, own_tape
+from tapeline.pytest_plugin.fixtures import opened_tape, virtual_clock
+from tapeline.pytest_plugin.keys import BLOCKADE, TAPED
+
+if TYPE_CHECKING:
+    from tapeline.cassettes.tape import Tape
+    from tapeline.pytest_plugin.findings import TapedTest
 
 __all__ = ["default_cassette_name", "record_mode", "tape", "virtual_clock"]
 
@@ -40,13 +42,15 @@ def _tape_of_marked_test(
     request: pytest.FixtureRequest, vcr: Any, disable_recording: bool, allowed_hosts: list[str] | None
 ) -> Iterator[TapedTest | None]:
     hosts = [".*"] if disable_recording else allowed_hosts or ()
-    is_marked = vcr is not None or request.node.get_closest_marker("tape") is not None
     with request.config.stash[BLOCKADE].allowing(hosts):
-        if disable_recording or not is_marked:
+        if disable_recording:
             yield None
-            return
-        with own_tape(request) if vcr is None else bridged_tape(request, vcr) as taped:
-            yield noted(request.node, taped)
+        elif vcr is not None:
+            yield from _bridged_tape(request, vcr)
+        elif request.node.get_closest_marker("tape") is not None:
+            yield from opened_tape(request)
+        else:
+            yield None
 
 
 @pytest.fixture
@@ -54,8 +58,17 @@ def tape(
     request: pytest.FixtureRequest, _tape_of_marked_test: TapedTest | None, disable_recording: bool
 ) -> Iterator[Tape | None]:
     """The tape of the test, opened for it if no marker has; None under --disable-recording."""
-    if _tape_of_marked_test is not None or disable_recording:
-        yield _tape_of_marked_test.tape if _tape_of_marked_test is not None else None
-        return
-    with own_tape(request) as taped:
-        yield noted(request.node, taped).tape
+    if _tape_of_marked_test is not None:
+        yield _tape_of_marked_test.tape
+    elif disable_recording:
+        yield None
+    else:
+        yield from (taped.tape for taped in opened_tape(request))
+
+
+def _bridged_tape(request: pytest.FixtureRequest, cassette: Any) -> Iterator[TapedTest]:
+    from tapeline.pytest_plugin.taping import bridged_tape
+
+    with bridged_tape(request, cassette) as taped:
+        request.node.stash[TAPED] = taped
+        yield taped
