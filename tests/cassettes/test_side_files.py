@@ -12,6 +12,7 @@ from tapeline.cassettes.side_files import SideFiles, is_large_binary, placeholde
 from tapeline.errors import InvalidCassetteError
 
 PICTURE = b"\x89PNG" + bytes(100)
+DIGEST = sha256(PICTURE).hexdigest()
 
 
 @pytest.fixture
@@ -34,10 +35,10 @@ def test_only_large_binary_bodies_stand_aside(body: bytes, is_aside: bool) -> No
 
 
 def test_a_body_comes_back(side: SideFiles, tmp_path: Path) -> None:
-    side.write([PICTURE, PICTURE])
+    assert side.write([PICTURE, PICTURE]) == {DIGEST}
 
     assert side.read(reference(PICTURE)) == PICTURE
-    assert [path.name for path in tmp_path.glob("*/*")] == [f"{sha256(PICTURE).hexdigest()}.bin"]
+    assert [path.name for path in tmp_path.glob("*/*")] == [f"{DIGEST}.bin"]
     assert side.folder == tmp_path / "talk.yaml.d"
 
 
@@ -114,13 +115,13 @@ def test_files_nobody_names_any_more_are_removed(side: SideFiles) -> None:
     """And only those: what somebody else put there stays."""
     side.write([PICTURE, b"old"])
     (side.folder / "notes.txt").write_text("mine")
-    assert [path.stem for path in side.orphans([PICTURE])] == [sha256(b"old").hexdigest()]
+    assert [path.stem for path in side.orphans([DIGEST])] == [sha256(b"old").hexdigest()]
 
-    side.remove_orphans([PICTURE])
+    side.remove_orphans([DIGEST])
 
     assert {path.name for path in side.folder.iterdir()} == {
         "notes.txt",
-        f"{sha256(PICTURE).hexdigest()}.bin",
+        f"{DIGEST}.bin",
     }
 
 

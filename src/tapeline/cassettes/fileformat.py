@@ -35,14 +35,12 @@ FILE_BYTES_LIMIT = 64 * 1024 * 1024
 
 def load(path: Path) -> list[Interaction]:
     """Read a cassette. Raises InvalidCassetteError, which names the file and the interaction."""
-    side = SideFiles(path)
-    numbered = enumerate(items(path), 1)
-    return [_interaction(item, f"{path}: interaction {number}", side) for number, item in numbered]
+    side, found = SideFiles(path), items_of(content_of_file(path), path)
+    return [_interaction(item, f"{path}: interaction {number}", side) for number, item in enumerate(found, 1)]
 
 
-def items(path: Path) -> list[Any]:
-    """Return the interactions of a file as they stand there. Raises InvalidCassetteError."""
-    content = content_of_file(path)
+def items_of(content: Any, path: Path) -> list[Any]:
+    """Return the interactions of a file's content as they stand there. Raises InvalidCassetteError."""
     if not isinstance(content, dict) or not isinstance(content.get("interactions"), list):
         raise InvalidCassetteError(f"{path}: not a cassette: it has no list of interactions")
     found: list[Any] = content["interactions"]
@@ -121,10 +119,10 @@ def _write(path: Path, interactions: Sequence[Interaction]) -> None:
     text = dump(kept)
     refuse_secrets(text, kept, str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    side, bodies = SideFiles(path), [body for interaction in kept for body in bodies_aside(interaction)]
-    side.write(bodies)
+    side = SideFiles(path)
+    digests = side.write(body for interaction in kept for body in bodies_aside(interaction))
     replace_file(path, text)
-    side.remove_orphans(bodies)
+    side.remove_orphans(digests)
 
 
 def dump(interactions: Sequence[Interaction]) -> str:

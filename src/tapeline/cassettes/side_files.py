@@ -7,7 +7,7 @@ nowhere else, and what is read is checked against it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -76,23 +76,24 @@ class SideFiles:
             )
         return body
 
-    def write(self, bodies: Iterable[bytes]) -> None:
-        """Write the files of these bodies, unless they are there and whole."""
-        for body in bodies:
-            path = self._path(sha256(body).hexdigest())
+    def write(self, bodies: Iterable[bytes]) -> set[str]:
+        """Write the files of these bodies, unless they are there and whole. Returns their digests."""
+        digests = {sha256(body).hexdigest(): body for body in bodies}
+        for digest, body in digests.items():
+            path = self._path(digest)
             if not path.is_file() or path.read_bytes() != body:
                 self.folder.mkdir(exist_ok=True)
                 replace_file(path, body)
+        return set(digests)
 
-    def orphans(self, used: Iterable[bytes]) -> list[Path]:
-        """Return the side files that hold none of these bodies."""
-        kept = {sha256(body).hexdigest() for body in used}
+    def orphans(self, digests: Collection[str]) -> list[Path]:
+        """Return the side files with none of these digests."""
         found = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
-        return [path for path in found if (name := _NAME.fullmatch(path.name)) and name[1] not in kept]
+        return [path for path in found if (name := _NAME.fullmatch(path.name)) and name[1] not in digests]
 
-    def remove_orphans(self, used: Iterable[bytes]) -> None:
+    def remove_orphans(self, digests: Collection[str]) -> None:
         """Remove what no interaction names any more; call it once the new cassette is whole."""
-        for path in self.orphans(used):
+        for path in self.orphans(digests):
             path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()

@@ -42,6 +42,8 @@ def interaction_of(
     Raises KeyError, TypeError, ValueError, AttributeError or OverflowError for what is not of that form,
     InvalidCassetteError for a side file that cannot be read.
     """
+    if "parsed_body" in request or "parsed_body" in response:
+        raise ValueError("bodies that another tool has parsed: run `tapeline cassette migrate` on it")
     return Interaction(
         request=IncomingRequest(
             method=_checked(request["method"], str),

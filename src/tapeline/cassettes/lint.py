@@ -1,0 +1,158 @@
+"""What is wrong with a cassette: what keeps it from being replayed, or should not be in it.
+
+An error is something to mend before the file is committed; a warning, something to know. Reads one file and
+its side files, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from tapeline.cassettes.fileformat import content_of_file, items_of
+from tapeline.cassettes.frames import frame_lines
+from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.redaction import redacted, refuse_secrets
+from tapeline.cassettes.side_files import SideFiles
+from tapeline.cassettes.unpacking import unpacked
+from tapeline.cassettes.vcr_form import interaction_of
+from tapeline.errors import CassetteError, InvalidCassetteError
+
+REQUEST_KEYS = frozenset({"method", "uri", "body", "headers"})
+
+Severity: TypeAlias = Literal["error", "warning"]
+Found: TypeAlias = Iterator[tuple[Severity, str]]
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong. place: which interaction, or "" for the whole file."""
+
+    severity: Severity
+    place: str
+    message: str
+
+
+def lint(path: Path) -> list[Finding]:
+    """Return what is wrong with a cassette, errors first; nothing for one that is fine."""
+    try:
+        content = content_of_file(path)
+        items = items_of(content, path)
+    except InvalidCassetteError as error:
+        return [Finding("error", "", error.message)]
+    findings, whole = _of_each(items, SideFiles(path))
+    findings += [Finding(severity, "", text) for severity, text in _of_the_file(path, content, whole)]
+    return sorted(findings, key=lambda finding: finding.severity)
+
+
+def _of_each(items: Sequence[Any], side: SideFiles) -> tuple[list[Finding], list[Interaction]]:
+    """Return what is wrong with single interactions, and those that can be read."""
+    findings, whole = [], []
+    for number, item in enumerate(items, 1):
+        try:
+            interaction = interaction_of(item["request"], item["response"], side)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            found: Found = iter([("error", f"cannot be read: {type(error).__name__}: {error}")])
+        except InvalidCassetteError as error:
+            found = iter([("error", error.message)])
+        else:
+            whole.append(interaction)
+            found = (each for check in CHECKS for each in check(item, interaction))
+        findings += [Finding(severity, f"interaction {number}", text) for severity, text in found]
+    return findings, whole
+
+
+# One interaction ----------------------------------------------------------------------------------------
+
+
+def _for_other_readers(item: Mapping[str, Any], _: Interaction) -> Found:
+    """What stock vcrpy cannot load or replay."""
+    if foreign := sorted(map(str, item["request"].keys() - REQUEST_KEYS)):
+        yield "error", f"vcrpy cannot load a request with {', '.join(foreign)}: only a response may hold more"
+    if missing := sorted(REQUEST_KEYS - item["request"].keys()):
+        yield "error", f"vcrpy cannot load a request without {', '.join(missing)}"
+    if "message" not in item["response"]["status"]:
+        yield "error", "vcrpy cannot replay a response without status.message; it may be empty"
+    if "string" not in item["response"]["body"]:
+        yield "error", "vcrpy cannot replay a response without body.string; it may be empty"
+
+
+def _length(item: Mapping[str, Any], interaction: Interaction) -> Found:
+    """A length that is not that of what other readers hand out."""
+    stated = _header(interaction, "content-length")
+    if not stated or "side" in item["response"]:
+        return
+    body = item["response"]["body"].get("string") or ""
+    size = len(body.encode() if isinstance(body, str) else body)
+    if stated != str(size):
+        yield "error", f"the header content-length says {stated}, and body.string has {size} bytes"
+
+
+def _encoding(_: Mapping[str, Any], interaction: Interaction) -> Found:
+    encoding, body = _header(interaction, "content-encoding"), interaction.response.body
+    if not encoding or not body:
+        return
+    try:
+        unpacked(body, encoding)
+    except ValueError as error:
+        yield "warning", f"the header content-encoding says {encoding}: {error}"
+
+
+def _frames(item: Mapping[str, Any], interaction: Interaction) -> Found:
+    stated = item["response"]["body"].get("frames")
+    if stated is not None and stated != frame_lines(interaction.response.body):
+        yield "error", "body.frames is not what body.string says; only body.string is replayed"
+
+
+def _times(item: Mapping[str, Any], interaction: Interaction) -> Found:
+    if item["response"].get("timing") and not interaction.response.times and not interaction.response.failure:
+        yield "warning", "timing does not fit the body, and is ignored: record it again, or remove it"
+
+
+def _redaction(_: Mapping[str, Any], interaction: Interaction) -> Found:
+    clean = redacted(interaction)
+    if clean == interaction:
+        return
+    kept = {name for name, _ in clean.response.headers} | clean.request.headers.keys()
+    names = {name for name, _ in interaction.response.headers} | interaction.request.headers.keys()
+    gone = f" (headers {', '.join(sorted(names - kept))})" if names - kept else ""
+    yield "warning", f"it holds what is not written any more{gone}: migrate or scrub the cassette"
+
+
+def _header(interaction: Interaction, wanted: str) -> str:
+    return next((value for name, value in interaction.response.headers if name.lower() == wanted), "")
+
+
+CHECKS: tuple[Callable[[Mapping[str, Any], Interaction], Found], ...] = (
+    _for_other_readers,
+    _length,
+    _encoding,
+    _frames,
+    _times,
+    _redaction,
+)
+
+
+# The whole file -----------------------------------------------------------------------------------------
+
+
+_DIGEST = re.compile(r"\bsha256: '?([0-9a-f]{64})\b")
+
+
+def _of_the_file(path: Path, content: Mapping[str, Any], whole: list[Interaction]) -> Found:
+    if content.get("metadata"):
+        yield "warning", "pytest-recording cannot load a cassette with metadata: migrate it"
+    text = path.read_text(encoding="utf-8")
+    try:
+        refuse_secrets(text, whole, str(path))
+    except CassetteError as error:
+        yield "error", f"it would not be written today: {error.message}"
+    undated = [str(n) for n, item in enumerate(whole, 1) if "recorded_at" not in item.response.meta]
+    if undated:
+        yield (
+            "warning",
+            f"no meta.recorded_at in {len(undated)} of {len(whole)}: nobody can tell how old it is",
+        )
+    for orphan in SideFiles(path).orphans(_DIGEST.findall(text)):
+        yield "warning", f"no interaction names the side file {orphan.name}: remove it"
