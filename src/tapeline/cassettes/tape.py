@@ -121,7 +121,7 @@ class Tape:
         return request
 
     def _replayed(self, request: IncomingRequest) -> ScheduledResponse | None:
-        fault = None if self.faults is None else self.faults.next(request)
+        fault = None if self.faults is None or self.may_record else self.faults.next(request)
         if fault is None:
             return self.find(request)
         if fault.answer is not None:
