@@ -27,7 +27,7 @@ from tapeline.clock import VirtualClock
 from tapeline.errors import CassetteError, CassetteMissError, LLMError
 from tapeline.latency.pacing import parse_pace
 from tapeline.scenarios import load_scenario, run_target
-from tapeline.scenarios.execution import call_arguments
+from tapeline.scenarios.conversation import call_arguments
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = ["method", "scheme", "host", "port", "path", "query", "body"]

@@ -9,7 +9,7 @@ import pytest
 
 from tapeline.errors import ScenarioError
 from tapeline.scenarios import bundled_scenarios, load_scenario, load_scenarios
-from tapeline.scenarios import loading as loading_module
+from tapeline.scenarios.documents import FILE_BYTES_LIMIT
 
 TARGETS = "targets: [openai:m]\n"
 GOOD = f"name: a\nprompt: hi\n{TARGETS}"
@@ -42,8 +42,8 @@ BAD = {
     "a misspelt key of a text said often": (
         f"name: a\nmessages:\n  - role: user\n    content: {{text: x, time: 2}}\n{TARGETS}",
         4,
-        5,
-        "scenario.yaml:4:24: messages.0.content.Repeated.time: unknown key; did you mean 'times'?",
+        24,
+        "messages.0.content.time: unknown key; did you mean 'times'?",
     ),
     "both prompt and messages": (
         GOOD + "messages: [{role: user, content: x}]\n",
@@ -150,9 +150,9 @@ def test_bytes_that_are_no_text_are_refused(path: Path) -> None:
 
 def test_a_huge_file_is_not_read(path: Path) -> None:
     with path.open("wb") as file:
-        file.truncate(loading_module.FILE_BYTES_LIMIT + 1)
+        file.truncate(FILE_BYTES_LIMIT + 1)
 
-    assert refusal(path) == f"{path}: larger than {loading_module.FILE_BYTES_LIMIT} bytes"
+    assert refusal(path) == f"{path}: larger than {FILE_BYTES_LIMIT} bytes"
 
 
 # Where things are ---------------------------------------------------------------------------------------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from tapeline.client.tool_loop import ToolRun
 from tapeline.errors import ErrorCode, LLMError
-from tapeline.scenarios.outcome import SHOWN_CHARACTERS, Outcome, outcome_of, outcome_of_error
-from tapeline.types import Reply, Timing, Usage, assistant
+from tapeline.scenarios.outcome import SHOWN_CHARACTERS, Outcome, Turn, outcome_of, outcome_of_error
+from tapeline.types import Chunk, Reply, Thinking, Timing, ToolCall, ToolCallDelta, Usage, assistant
 
 ALL = ("text", "parsed", "finish_reason", "usage", "error", "model")
 FULL = Outcome(
@@ -16,6 +17,8 @@ FULL = Outcome(
     usage=Usage(input_tokens=3, output_tokens=0),
     model="m",
     chunk_at_s=(0.5,),
+    ttft_s=0.5,
+    latency_s=1.0,
 )
 
 
@@ -62,6 +65,16 @@ def test_an_outcome_is_described_in_one_harmless_line(outcome: Outcome, expected
     assert outcome.described() == expected
 
 
+def turn_of(*replies: Reply, chunks: tuple[Chunk, ...] = ()) -> Turn:
+    """The replies took a second each."""
+    return Turn(
+        run=ToolRun(replies=replies, messages=()),
+        chunks=chunks,
+        asked_s=tuple(float(number) for number in range(len(replies))),
+        total_s=float(len(replies)),
+    )
+
+
 def test_an_answer_becomes_an_outcome() -> None:
     reply = Reply(
         message=assistant("Paris"),
@@ -70,10 +83,10 @@ def test_an_answer_becomes_an_outcome() -> None:
         model="m",
         id="other each time",
         parsed={"city": "Paris"},
-        timing=Timing(total_s=1.0, chunk_at_s=(0.5,)),
+        timing=Timing(total_s=1.0, ttft_s=0.5, chunk_at_s=(0.5,)),
     )
 
-    assert outcome_of(reply) == FULL
+    assert outcome_of(turn_of(reply)) == FULL
 
 
 def test_an_error_keeps_what_had_come() -> None:
@@ -82,3 +95,70 @@ def test_an_error_keeps_what_had_come() -> None:
 
     assert outcome_of_error(cut) == Outcome(error="stream_closed", text="Par")
     assert outcome_of_error(LLMError("no", code=ErrorCode.RATE_LIMIT)) == Outcome(error="rate_limit")
+
+
+def test_the_rounds_of_a_turn_are_one_outcome() -> None:
+    """Calls, tokens and times of all rounds; text, end and model of the last. The second was asked at 1 s."""
+    call = ToolCall(id="1", name="weather", raw_arguments='{"city": "Paris"}')
+    asked = Reply(
+        message=assistant(call),
+        finish_reason="tool_calls",
+        usage=Usage(input_tokens=3, output_tokens=2),
+        timing=Timing(total_s=1.0, ttft_s=0.25, chunk_at_s=(0.25,)),
+    )
+    told = Reply(
+        message=assistant(Thinking(text="so"), "Sunny."),
+        finish_reason="stop",
+        usage=Usage(input_tokens=9, output_tokens=1),
+        timing=Timing(total_s=1.0, ttft_s=0.5, chunk_at_s=(0.5,)),
+        model="m",
+    )
+
+    outcome = outcome_of(turn_of(asked, told), request_digests=("a", "b"))
+
+    assert outcome == Outcome(
+        text="Sunny.",
+        thinking="so",
+        tool_calls=(call,),
+        finish_reason="stop",
+        usage=Usage(input_tokens=12, output_tokens=3),
+        model="m",
+        request_digests=("a", "b"),
+        chunk_at_s=(0.25, 1.5),
+        ttft_s=0.25,
+        latency_s=2.0,
+    )
+    assert outcome.fields(("tool_calls", "thinking", "request_digest")) == {
+        "tool_calls": [{"name": "weather", "arguments": {"city": "Paris"}}],
+        "thinking": "so",
+        "request_digest": "a+b",
+    }
+
+
+def test_arguments_that_are_no_json_are_shown_as_the_model_wrote_them() -> None:
+    outcome = Outcome(tool_calls=(ToolCall(id="1", name="weather", raw_arguments="{"),))
+
+    assert outcome.fields(("tool_calls",)) == {"tool_calls": [{"name": "weather", "raw_arguments": "{"}]}
+
+
+def test_events_say_what_a_stream_brought_without_ids_times_and_bytes() -> None:
+    """A chunk of an id alone is none."""
+    chunks = (
+        Chunk(id="x", model="m", raw=b"{}", at_s=0.1),
+        Chunk(thinking="so"),
+        Chunk(text="Sun", at_s=0.5),
+        Chunk(tool_call_deltas=(ToolCallDelta(index=0, id="7", name="weather", arguments="{"),)),
+        Chunk(refusal="no"),
+        Chunk(finish_reason="stop", usage=Usage(output_tokens=2)),
+    )
+    reply = Reply(message=assistant("Sun"), finish_reason="stop")
+
+    assert outcome_of(turn_of(reply, chunks=chunks)).fields(("events",)) == {
+        "events": [
+            {"thinking": "so"},
+            {"text": "Sun"},
+            {"tool_calls": [{"index": 0, "name": "weather", "arguments": "{"}]},
+            {"refusal": "no"},
+            {"finish_reason": "stop", "usage": {"output_tokens": 2}},
+        ]
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -53,8 +52,8 @@ def test_outcomes_are_compared_with_a_snapshot(pytester: pytest.Pytester, folder
     run_scenarios(pytester).assert_outcomes(failed=2)
     run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=2)
     run_scenarios(pytester).assert_outcomes(passed=2)
-    snapshot = folder / SNAPSHOTS / "test_greeting[openai].json"
-    assert json.loads(snapshot.read_text()) == [{"finish_reason": "stop", "text": "hello"}]
+    snapshot = folder / SNAPSHOTS / "test_greeting[openai].yaml"
+    assert snapshot.read_text() == "- text: hello\n  finish_reason: stop\n"
 
     snapshot.write_text(snapshot.read_text().replace("hello", "good morning"))
     result = run_scenarios(pytester)
@@ -66,7 +65,7 @@ def test_outcomes_are_compared_with_a_snapshot(pytester: pytest.Pytester, folder
 def test_targets_are_chosen_by_k(pytester: pytest.Pytester, folder: Path) -> None:
     run_scenarios(pytester, "--snapshot-update", "-k", "other").assert_outcomes(passed=1, deselected=1)
 
-    assert [path.name for path in (folder / SNAPSHOTS).iterdir()] == ["test_greeting[other].json"]
+    assert [path.name for path in (folder / SNAPSHOTS).iterdir()] == ["test_greeting[other].yaml"]
 
 
 def test_a_check_that_does_not_hold_fails(pytester: pytest.Pytester, folder: Path) -> None:

@@ -7,10 +7,11 @@ On the virtual clock a run is a function of (code, scenarios, cassettes, pace, s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import reduce
 from typing import Any, Literal
 
 import httpx2
@@ -20,6 +21,7 @@ from tapeline.bench.records import CallRecord
 from tapeline.bench.results import Results, summarise
 from tapeline.cassettes import Tape, load_tape
 from tapeline.client import ProviderModel, chat_model
+from tapeline.client.tool_loop import added_usage
 from tapeline.clock import NS_PER_S, Clock, SystemClock, VirtualClock
 from tapeline.errors import CassetteMissError, LLMError
 from tapeline.http.transport import HandlerTransport
@@ -31,11 +33,13 @@ from tapeline.latency.pacing import (
     Simulated,
     parse_pace,
 )
-from tapeline.policies.pricing import cost_usd
-from tapeline.scenarios.execution import REPLAY_KEY, call_arguments, replaying_model
+from tapeline.scenarios.conversation import Answer, converse
+from tapeline.scenarios.execution import REPLAY_KEY, cost_of, replaying_model
 from tapeline.scenarios.loading import ScenarioFile
-from tapeline.scenarios.schema import Load, Target
-from tapeline.types import Reply, Usage
+from tapeline.scenarios.outcome import Turn
+from tapeline.scenarios.schema import Load
+from tapeline.scenarios.targets import Target
+from tapeline.types import Message, Usage
 
 DEFAULT_PACES = ("recorded", "hosted")
 
@@ -58,7 +62,7 @@ class Plan:
     concurrency: int | None = None
 
     def cells(self) -> Iterator[tuple[ScenarioFile, Target, str, Load]]:
-        for file in self.files:
+        for file in [case for given in self.files for case in given.cases()]:
             load = Load(
                 requests=self.requests or file.scenario.load.requests,
                 concurrency=self.concurrency or file.scenario.load.concurrency,
@@ -132,6 +136,7 @@ class _Cell:
     """The calls of one scenario to one target at one pace."""
 
     def __init__(self, file: ScenarioFile, target: Target, pace: str, tape: Tape, on_call: Progress) -> None:
+        self._file = file
         self._scenario = file.scenario
         self._target = target
         self._pace = pace
@@ -149,7 +154,7 @@ class _Cell:
         async def work() -> None:
             for index in indices:
                 records.append(await self._call(model, index, start_ns))
-                self._on_call(f"{self._scenario.name} {self._target.model} {self._pace}")
+                self._on_call(f"{self._file.label} {self._target.model} {self._pace}")
 
         try:
             async with asyncio.TaskGroup() as workers:
@@ -163,50 +168,49 @@ class _Cell:
         called_ns = self._clock.now_ns()
         traffic = Traffic()
         _traffic.set(traffic)
-        reply: Reply | None = None
+        turns: list[Turn] = []
         failure: LLMError | None = None
         try:
-            reply = await self._answer(model)
+            turns = await self._turns(model)
         except CassetteMissError:
             raise
         except LLMError as error:
             failure = error
-        usage = reply.usage if reply else Usage()
+        first, last = (turns[0], turns[-1].run.reply) if turns else (None, None)
         return CallRecord(
-            scenario=self._scenario.name,
+            scenario=self._file.label,
             model=self._target.model,
             pace=self._pace,
             index=index,
             started_s=(called_ns - start_ns) / NS_PER_S,
             total_s=(self._clock.now_ns() - called_ns) / NS_PER_S,
-            ttft_s=reply.timing.ttft_s if reply else None,
-            chunk_at_s=reply.timing.chunk_at_s if reply else (),
-            usage=usage,
-            cost_usd=self._cost_usd(reply),
+            ttft_s=first.ttft_s if first else None,
+            chunk_at_s=first.chunk_at_s if first else (),
+            usage=reduce(added_usage, (turn.run.usage for turn in turns), Usage()),
+            cost_usd=self._cost_usd(turns),
             priced_as=self._target.price_as,
-            finish_reason=reply.finish_reason if reply else None,
+            finish_reason=last.finish_reason if last else None,
             error_code=failure.code if failure else None,
             is_error=(failure.code if failure else None) != self._scenario.error,
             http_calls=traffic.calls,
             request_bytes=traffic.request_bytes,
         )
 
-    async def _answer(self, model: ProviderModel) -> Reply:
-        arguments = call_arguments(self._scenario, self._target)
-        if not self._scenario.stream:
-            return await model.agenerate(self._scenario.conversation(), **arguments)
-        async with model.astream(self._scenario.conversation(), **arguments) as stream:
-            async for _ in stream:
-                continue
-        return stream.reply
+    async def _turns(self, model: ProviderModel) -> list[Turn]:
+        async def ask(messages: tuple[Message, ...], arguments: Mapping[str, Any]) -> Answer:
+            if not self._scenario.stream:
+                return Answer(await model.agenerate(messages, **arguments))
+            async with model.astream(messages, **arguments) as stream:
+                async for _ in stream:
+                    continue
+            return Answer(stream.reply)
 
-    def _cost_usd(self, reply: Reply | None) -> Decimal | None:
-        if reply is None:
-            return None
-        if self._target.price_as is None:
-            return reply.cost_usd
-        provider, _, model = self._target.price_as.partition(":")
-        return cost_usd(provider, model, reply.usage)
+        turns = converse(self._scenario, self._target, folder=self._file.folder, clock=self._clock, ask=ask)
+        return [turn async for turn in turns]
+
+    def _cost_usd(self, turns: Sequence[Turn]) -> Decimal | None:
+        costs = [cost_of(self._target, turn.run) for turn in turns]
+        return sum(filter(None, costs), Decimal(0)) if costs and None not in costs else None
 
 
 # Traffic ------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def run(
     rows = []
     for file, chosen in _chosen(scenario_files(scenarios), target):
         outcomes = run_target(file, chosen, record_mode=record_mode)
-        found = problems(file.scenario, outcomes)
+        found = problems(file, chosen, outcomes)
         rows.append({"scenario": file.scenario.name, "target": chosen.id, "problems": found})
     _print(rows, as_json=json)
     if any(row["problems"] for row in rows):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tapeline.scenarios.execution import problems, run_target
 from tapeline.scenarios.loading import ScenarioFile, bundled_scenarios, load_scenario, load_scenarios
-from tapeline.scenarios.schema import Scenario, Target
+from tapeline.scenarios.schema import Scenario
+from tapeline.scenarios.targets import Target
 
 __all__ = [
     "Scenario",

@@ -1,74 +1,89 @@
-"""Reading scenario files: safe YAML in, a Scenario out, errors with file, line and column."""
+"""Finding scenario files and reading them: YAML in, a Scenario out, errors with file, line and column."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from tapeline.cassettes.fileformat import refuse_nesting
-from tapeline.errors import ScenarioError
-from tapeline.scenarios.schema import Load, Match, MessageSpec, Options, Repeated, Scenario, Target
-
-FILE_BYTES_LIMIT = 4 * 1024 * 1024
-TABLES: Mapping[str, type[BaseModel]] = {
-    "targets": Target,
-    "messages": MessageSpec,
-    "content": Repeated,
-    "options": Options,
-    "match": Match,
-    "load": Load,
-}
-"""Key -> the model of what stands below it."""
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+from tapeline.errors import ConfigError, ScenarioError
+from tapeline.scenarios.attachments import checked_file, is_url, project_folder
+from tapeline.scenarios.cases import rows
+from tapeline.scenarios.documents import Document, read_document
+from tapeline.scenarios.messages import MessageSpec
+from tapeline.scenarios.schema import Scenario, TurnSpec, repeated
+from tapeline.scenarios.strict import WrongPartError
+from tapeline.scenarios.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
 class ScenarioFile:
-    """A scenario and where it was found."""
+    """A scenario and where it was found. case: the row of its table that this is; "" for the whole file."""
 
     path: Path
     scenario: Scenario
+    case: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder that paths in the file are seen from."""
+        return self.path.parent
+
+    @property
+    def cassettes(self) -> Path:
+        """The folder of the scenario's cassettes."""
+        return project_folder(self.folder) / "cassettes" / self.scenario.name
+
+    @property
+    def label(self) -> str:
+        """What people are told: the scenario's name, and the case."""
+        return f"{self.scenario.name}[{self.case}]" if self.case else self.scenario.name
+
+    def cases(self) -> list[ScenarioFile]:
+        """Return one for each row of the table, its variables filled in; itself where it has no table."""
+        if self.case:
+            return [self]
+        return [ScenarioFile(self.path, scenario, id) for id, scenario in rows(self.scenario)]
 
     def cassette(self, target: Target) -> Path:
-        """Return the cassette of a target: `cassettes/SCENARIO/TARGET.yaml`, beside the scenarios folder."""
-        folder = self.path.parent
-        root = folder.parent if folder.name == "scenarios" else folder
-        return root / "cassettes" / self.scenario.name / f"{target.id}.yaml"
+        """Return the cassette of a target, beside the scenarios folder.
+
+        `cassettes/SCENARIO/TARGET.yaml`, or `cassettes/SCENARIO/TARGET/CASE.yaml` where there is a table.
+        """
+        if self.case:
+            return self.cassettes / target.id / f"{self.case}.yaml"
+        return self.cassettes / f"{target.id}.yaml"
 
 
 def load_scenario(path: str | Path) -> ScenarioFile:
     """Read one scenario. Raises ScenarioError, which starts with file:line:column."""
-    path = Path(path)
+    document = read_document(Path(path))
     try:
-        if path.stat().st_size > FILE_BYTES_LIMIT:
-            raise ScenarioError(f"{path}: larger than {FILE_BYTES_LIMIT} bytes")
-        text = path.read_text(encoding="utf-8")
-        refuse_nesting(text)
-        root = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot read it: {error}") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise ScenarioError(f"{path}{_yaml_place(error)}: {_yaml_problem(error)}") from error
-    try:
-        return ScenarioFile(path, Scenario.model_validate(content))
+        scenario = Scenario.model_validate(document.content)
     except ValidationError as error:
-        raise ScenarioError(_explained(path, root, error)) from None
+        raise ScenarioError(_explained(document, error)) from None
+    file = ScenarioFile(document.path, scenario)
+    if problems := list(_unreadable_files(file, document)):
+        raise ScenarioError("\n".join(problems))
+    return file
 
 
 def load_scenarios(folder: str | Path) -> list[ScenarioFile]:
-    """Read all `*.yaml` of a folder, by name. Raises ScenarioError."""
+    """Read all `*.yaml` of a folder, by name. Raises ScenarioError, for two of one name too."""
     paths = sorted(Path(folder).glob("*.yaml"))
     if not paths:
         raise ScenarioError(f"{folder}: no scenarios (*.yaml) in this folder")
-    return [load_scenario(path) for path in paths]
+    files = [load_scenario(path) for path in paths]
+    if twice := list(repeated([file.scenario.name for file in files])):
+        raise ScenarioError(
+            f"{folder}: several scenarios are called {twice[0]!r}: they would share cassettes"
+        )
+    return files
 
 
 def bundled_scenarios() -> Path:
@@ -78,47 +93,80 @@ def bundled_scenarios() -> Path:
     return installed if installed.is_dir() else package.parent.parent / "scenarios"  # a source checkout
 
 
+# Files it names -----------------------------------------------------------------------------------------
+
+
+def _unreadable_files(file: ScenarioFile, document: Document) -> Iterator[str]:
+    """Yield a line for each attachment that is not there, or may not be read."""
+    seen = set()
+    for case in file.cases():
+        for steps, source in _attached(case.scenario):
+            if source in seen:
+                continue
+            seen.add(source)
+            try:
+                checked_file(source, file.folder)
+            except ConfigError as error:
+                yield f"{document.where(steps)}: {error.message}"
+
+
+def _attached(scenario: Scenario) -> Iterator[tuple[Sequence[str | int], str]]:
+    said: Mapping[str, Sequence[MessageSpec | TurnSpec]]
+    said = {"messages": scenario.messages, "turns": scenario.turns}
+    for key, specs in said.items():
+        for n, spec in enumerate(specs):
+            for m, part in enumerate(spec.content):
+                if part.medium is not None and not is_url(part.source):
+                    yield (key, n, "content", m, part.medium), part.source
+
+
 # Errors -------------------------------------------------------------------------------------------------
 
 
-def _yaml_place(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f":{mark.line + 1}:{mark.column + 1}" if mark is not None else ""
+def _explained(document: Document, error: ValidationError) -> str:
+    return "\n".join(_line(document, problem) for problem in error.errors(include_url=False))
 
 
-def _yaml_problem(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or error).splitlines()[0]
-
-
-def _explained(path: Path, root: Any, error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors(include_url=False):
-        line, column = _place(root, problem["loc"])
-        dotted = ".".join(str(step) for step in problem["loc"])
-        problems.append(f"{path}:{line}:{column}: {dotted or 'scenario'}: {_message(problem)}")
-    return "\n".join(problems)
+def _line(document: Document, problem: Any) -> str:
+    cause = problem.get("ctx", {}).get("error")
+    steps = (*problem["loc"], *(cause.steps if isinstance(cause, WrongPartError) else ()))
+    known = document.known_steps(steps)
+    named = [*known, *steps[-1:]] if problem["type"] == "missing" else known
+    return f"{document.where(steps)}: {'.'.join(map(str, named)) or 'scenario'}: {_message(problem)}"
 
 
 def _message(problem: Any) -> str:
-    if problem["type"] != "extra_forbidden":
-        return str(problem["msg"]).removeprefix("Value error, ")
-    *above, key = problem["loc"]
-    table = next((TABLES[step] for step in reversed(above) if step in TABLES), Scenario)
-    known = [field.alias or name for name, field in table.model_fields.items()]
-    near = difflib.get_close_matches(str(key), known, n=1)
-    return f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
+    if problem["type"] == "extra_forbidden":
+        *above, key = problem["loc"]
+        return f"unknown key{_hint(str(key), _keys(_table(above)))}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] in ("literal_error", "enum"):
+        known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        message += _hint(str(problem["input"]), known)
+    return message
 
 
-def _place(node: Any, steps: Sequence[str | int]) -> tuple[int, int]:
-    """Return line and column (from 1) of what the steps lead to, or of the last thing on the way."""
-    mark = node.start_mark if node is not None else None
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _keys(table: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in table.model_fields.items()]
+
+
+def _table(steps: Iterable[str | int]) -> type[BaseModel]:
+    """Return the table that the steps lead into."""
+    table: type[BaseModel] = Scenario
     for step in steps:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == str(step)), None)
-            if pair is None:
-                continue  # pydantic adds steps of its own, such as the branch of a union
-            mark, node = pair[0].start_mark, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            mark = node.start_mark
-    return (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
+        for name, field in table.model_fields.items():
+            if step in (name, field.alias):
+                table = next(_tables_in(field.annotation), table)
+    return table
+
+
+def _tables_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _tables_in(argument)
