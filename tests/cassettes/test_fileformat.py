@@ -21,7 +21,7 @@ from tapeline.cassettes import fileformat
 from tapeline.cassettes.fileformat import dump, load, save, save_changes
 from tapeline.cassettes.files import locked
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.vcr_form import interaction_of, request_dict, response_dict
+from tapeline.cassettes.vcr_form import interaction_of, readable_item, request_dict, response_dict
 from tapeline.errors import CassetteError, ErrorCode, InvalidCassetteError
 
 pure = settings(max_examples=150)
@@ -87,7 +87,7 @@ def test_any_headers_and_reason_come_back(
     assert loaded == before
     assert yaml.safe_load(dump([before])) == {
         "version": 1,
-        "interactions": [{"request": request_dict(before), "response": response_dict(before)}],
+        "interactions": [readable_item(before)],
     }
 
 

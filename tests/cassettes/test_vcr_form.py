@@ -53,7 +53,8 @@ def test_bodies_are_readable_and_come_back() -> None:
 def test_the_plain_form_holds_bodies_as_they_were() -> None:
     before = interaction(request(b'{"n":1}', headers=JSON))
 
-    assert request_dict(before)["body"] == '{"n":1}'
+    assert request_dict(before)["body"] == b'{"n":1}'
+    assert response_dict(before)["body"] == {"string": b"yes"}
     assert interaction_of(request_dict(before), response_dict(before)) == before
     assert "style" not in response_dict(before)
 

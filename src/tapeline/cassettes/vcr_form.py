@@ -137,18 +137,18 @@ def _first(value: Any) -> Any:
 
 
 def request_dict(interaction: Interaction) -> dict[str, Any]:
-    """Return the request in vcrpy's form, its body as it was sent: these four keys, and no other."""
+    """Return the request in vcrpy's form, its body as the bytes that were sent: four keys, no other."""
     request = interaction.request
     return {
         "method": request.method,
         "uri": request.url,
-        "body": _str_or_bytes(request.body) if request.body else None,
+        "body": request.body or None,
         "headers": {name: [value] for name, value in request.headers.items()},
     }
 
 
 def response_dict(interaction: Interaction) -> dict[str, Any]:
-    """Return the response in vcrpy's form, its body as it came, with what only tapeline reads after it."""
+    """Return the response in vcrpy's form, its body as the bytes that came, and after it what only we read."""
     response = interaction.response
     headers: dict[str, list[str]] = {}
     for name, value in response.headers:
@@ -156,7 +156,7 @@ def response_dict(interaction: Interaction) -> dict[str, Any]:
     return {
         "status": _status(response),
         "headers": headers,
-        "body": {"string": _str_or_bytes(response.body)},
+        "body": {"string": response.body},
         **_facts(response),
     }
 
@@ -177,13 +177,6 @@ def _facts(response: RecordedResponse) -> dict[str, Any]:
     if response.meta:
         facts["meta"] = dict(response.meta)
     return facts | ({"is_cut": True} if response.is_cut else {})
-
-
-def _str_or_bytes(body: bytes) -> str | bytes:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return body
 
 
 # Writing, readable --------------------------------------------------------------------------------------
@@ -227,7 +220,7 @@ def _written(body: bytes, headers: Mapping[str, str]) -> _Written:
     if _belongs_aside(body, headers):
         return _Written(placeholder(body), side=reference(body))
     if "content-length" in headers:  # other readers hand out what stands there, and it would not be as long
-        return _Written(_str_or_bytes(body))
+        return _Written(*body_text.readable(body, ""))
     return _Written(*body_text.readable(body, _media_type(headers)))
 
 
