@@ -85,10 +85,13 @@ class Inner:
         return self.pytester.path / "cassettes" / "test_it" / f"{test}.yaml"
 
     def run(self, code: str, *arguments: str, **cassettes: list[Interaction]) -> pytest.RunResult:
+        self.write(code, **cassettes)
+        return self.again(*arguments)
+
+    def write(self, code: str, **cassettes: list[Interaction]) -> None:
         for test, interactions in cassettes.items():
             save(self.cassette(test), interactions)
         self.pytester.makepyfile(test_it=f"{ASK}\n{code}")
-        return self.again(*arguments)
 
     def record(self, code: str, *arguments: str, mode: str = "once") -> pytest.RunResult:
         """Run with the server at the address that `ask` uses, and at `URL`."""

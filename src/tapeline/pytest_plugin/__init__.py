@@ -10,14 +10,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tapeline.pytest_plugin import naming, settings
+from tapeline.pytest_plugin import claims, naming, settings
 from tapeline.pytest_plugin.keys import BLOCKADE, PASSED, RUN, TAPED
 from tapeline.pytest_plugin.network import Blockade
 
@@ -88,25 +88,26 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse wrong markers, and write the list that `tapeline cassette orphans` asks for.
+    """Refuse wrong markers, and see which cassettes no test plays.
 
-    Before anything is deselected: both are about all tests.
+    Before anything is deselected: all of it is about all tests.
     """
     for item in items:
         if item.get_closest_marker("tape") is not None:
             naming.cassette_path(item, settings.settings_of(item).path)
     if (target := config.getoption("--cassette-list")) is not None:
-        paths = sorted({str(path) for item in items for path in _cassettes_of(item)})
+        paths = sorted(map(str, claims.claimed(items)))
         Path(target).write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+    if claims.collected_all(config) and (left := claims.unclaimed(items)):
+        from tapeline.pytest_plugin.summary import run_of
+
+        run_of(config).tally.unclaimed |= {str(path) for path in left}
 
 
-def _cassettes_of(item: pytest.Item) -> Iterator[Path]:
-    """Yield the files a test may play, whether they exist or not."""
-    if (marker := item.get_closest_marker("default_cassette")) is not None:
-        yield (naming.cassette_folder(item) / marker.args[0]).with_suffix(".yaml")
-    for vcr in item.iter_markers("vcr"):
-        yield from (naming.cassette_folder(item) / extra for extra in vcr.args)
-    yield naming.cassette_path(item, settings.settings_of(item).path)
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Tests that do not run cannot show what they play."""
+    if items and (run := items[0].config.stash.get(RUN, None)) is not None:
+        run.tally.unclaimed.clear()
 
 
 # Each test ----------------------------------------------------------------------------------------------

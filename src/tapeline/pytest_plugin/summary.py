@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,23 +15,30 @@ from tapeline.pytest_plugin.findings import Finding, TapedTest
 from tapeline.pytest_plugin.keys import RUN
 from tapeline.pytest_plugin.settings import budget_usd
 
+SHOWN = 5
 TOLD = ("unplayed", "drifted", "changed", "expired", "unmet")
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """Counts of one run. played, recorded: interactions. found: by kind. warnings: what failed no test."""
+    """Counts of one run. played, recorded: interactions. found: by kind. warnings: what failed no test.
+
+    opened: the cassettes of tests that passed. unclaimed: those that no test seemed to play.
+    """
 
     played: int = 0
     recorded: int = 0
     found: Counter[str] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
+    opened: set[str] = field(default_factory=set)
+    unclaimed: set[str] = field(default_factory=set)
     saved: Totals = field(default_factory=Totals)
     spent: Totals = field(default_factory=Totals)
 
     def add(self, test: TapedTest, findings: list[Finding], meter: Meter) -> None:
         """Count a test that has ended."""
         tape = test.tape
+        self.opened.add(str(Path(tape.source).absolute()))
         self.played += sum(tape.play_counts.values())
         self.recorded += len(tape.recorded())
         self.found.update({finding.kind: finding.count for finding in findings})
@@ -44,6 +52,8 @@ class Tally:
         self.recorded += other.recorded
         self.found += other.found
         self.warnings += other.warnings
+        self.opened |= other.opened
+        self.unclaimed |= other.unclaimed
         self.saved += other.saved
         self.spent += other.spent
 
@@ -54,6 +64,8 @@ class Tally:
             "recorded": self.recorded,
             "found": dict(self.found),
             "warnings": self.warnings,
+            "opened": sorted(self.opened),
+            "unclaimed": sorted(self.unclaimed),
             "saved": self.saved.to_json(),
             "spent": self.spent.to_json(),
         }
@@ -65,12 +77,17 @@ class Tally:
             recorded=value["recorded"],
             found=Counter(value["found"]),
             warnings=list(value["warnings"]),
+            opened=set(value["opened"]),
+            unclaimed=set(value["unclaimed"]),
             saved=Totals.from_json(value["saved"]),
             spent=Totals.from_json(value["spent"]),
         )
 
     def lines(self) -> Iterator[str]:
         """Yield the summary for people; nothing for a run without tapes."""
+        if orphans := sorted(self.unclaimed - self.opened):
+            shown = ", ".join(orphans[:SHOWN])
+            yield f"{len(orphans)} without a test, see `tapeline cassette orphans`: {shown}"
         if not (self.played or self.recorded or self.found):
             return
         counts = [f"{self.played} played", *([f"{self.recorded} recorded"] if self.recorded else [])]
