@@ -131,6 +131,11 @@ class Cassette:
         dates = [call.recorded_at for call in self.calls if call.recorded_at is not None]
         return (min(dates), max(dates)) if dates else None
 
+    def expired(self, older_than: datetime) -> list[int]:
+        """Return the numbers, from 1, of calls recorded before a moment. What has no date is not judged."""
+        dated = ((number, call.recorded_at) for number, call in enumerate(self.calls, 1))
+        return [number for number, at in dated if at is not None and at < older_than]
+
     def to_json(self) -> dict[str, Any]:
         oldest, newest = self.recorded or (None, None)
         return {

@@ -139,3 +139,48 @@ def test_stats_as_json(run: Run, cassette: Path, broken: Path) -> None:
 
 def test_stats_name_what_they_leave_out(run: Run, cassette: Path, broken: Path) -> None:
     assert "not counted: cassettes/broken.yaml: not YAML" in run("cassette", "stats").out
+
+
+# expire -------------------------------------------------------------------------------------------------
+
+
+def test_expired_cassettes_are_listed(run: Run, cassette: Path) -> None:
+    ended = run("cassette", "expire", "--max-age", "30d")
+
+    assert ended.code == 1
+    assert ended.out.splitlines() == [
+        f"cassettes/{NAME}/openai.yaml: 1 of 3 calls, oldest 2020-01-01",
+        "1 of 1 cassette older than 30d: record them again, with pytest --record-mode=all TESTS",
+    ]
+
+
+def test_what_is_young_or_has_no_date_has_not_expired(run: Run, cassette: Path) -> None:
+    undated = cassette.with_name("undated.yaml")
+    undated.write_text("interactions: []")
+
+    ended = run("cassette", "expire", "--max-age", "99999d")
+
+    assert (ended.code, ended.out) == (0, "0 of 2 cassettes older than 99999d\n")
+    assert ended.err.startswith("1 cassette without dates, which never expire")
+
+
+def test_expired_cassettes_as_json(run: Run, cassette: Path, broken: Path) -> None:
+    ended = run("cassette", "expire", "--max-age", "30d", "--json")
+
+    unreadable, old = json.loads(ended.out)
+    assert ended.code == 1
+    assert unreadable["problem"].startswith("not YAML")
+    assert old == {
+        "expired": [1],
+        "path": f"cassettes/{NAME}/openai.yaml",
+        "problem": None,
+        "interactions": 3,
+        "recorded_from": "2020-01-01T00:00:00+00:00",
+    }
+
+
+def test_a_broken_file_is_named_beside_what_has_expired(run: Run, broken: Path) -> None:
+    ended = run("cassette", "expire", "--max-age", "30d")
+
+    assert ended.code == 1
+    assert ended.out.startswith("cassettes/broken.yaml: not YAML")

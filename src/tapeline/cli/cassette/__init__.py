@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tapeline.cli.cassette import listing, showing
+from tapeline.cli.cassette import listing, mending, orphans, showing
 
 app = typer.Typer(
     help="Keep cassettes in order: list, show, check, compare, clean up. Start with: tapeline cassette ls",
@@ -12,5 +12,9 @@ app = typer.Typer(
 )
 app.command("ls")(listing.ls)
 app.command("stats")(listing.stats)
+app.command("expire")(listing.expire)
+app.command("orphans")(orphans.orphans)
 app.command("show")(showing.show)
 app.command("diff")(showing.diff)
+app.command("lint")(mending.lint)
+app.command("migrate")(mending.migrate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -18,12 +19,12 @@ Paths: TypeAlias = Annotated[
 AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")]
 
 
-def chosen(paths: Sequence[Path] | None) -> list[Path]:
+def chosen(paths: Sequence[Path] | None, suffixes: tuple[str, ...] = ()) -> list[Path]:
     """Return the cassettes to look at; says so if there are none. Raises ConfigError for a wrong path."""
-    from tapeline.cassettes.inventory import find_cassettes
+    from tapeline.cassettes.inventory import SUFFIXES, find_cassettes
 
     places = paths or [Path()]
-    found = find_cassettes(places)
+    found = find_cassettes(places, suffixes or SUFFIXES)
     if not found:
         tell(f"no cassettes below {', '.join(map(str, places))}")
     return found
@@ -38,6 +39,14 @@ def each(paths: Sequence[Path], doing: str) -> Iterator[Path]:
     return iter(
         track(paths, description=doing, console=console, transient=True, disable=not console.is_terminal)
     )
+
+
+def waiting(doing: str) -> AbstractContextManager[object]:
+    """Show on a terminal what takes a while, on standard error."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.status(doing) if console.is_terminal else nullcontext()
 
 
 def before(max_age: str) -> datetime:

@@ -1,13 +1,21 @@
-"""`tapeline cassette ls` and `stats`: what cassettes there are, and what they hold together."""
+"""`tapeline cassette ls`, `stats`, `expire`: which cassettes there are, what is in them, what is too old."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tapeline.bench.quantities import counted
 from tapeline.cli.cassette.arguments import AsJson, Paths, before, chosen, each
-from tapeline.cli.terminal import fail_if, say_json, say_lines, screen_width
+from tapeline.cli.terminal import fail_if, say, say_json, say_lines, screen_width, tell
+
+if TYPE_CHECKING:
+    from tapeline.cassettes.inventory import Cassette
+
+RENEW = ": record them again, with pytest --record-mode=all TESTS"
 
 
 def ls(
@@ -58,3 +66,48 @@ def stats(paths: Paths = None, json: AsJson = False) -> None:
     elif found:
         say_lines(stats_lines(groups(found), total, unreadable, width=screen_width()))
     fail_if(unreadable)
+
+
+def expire(
+    max_age: Annotated[str, typer.Option(help="How old a recording may be: 12h, 30d, 2w.", metavar="AGE")],
+    paths: Paths = None,
+    json: AsJson = False,
+) -> None:
+    """List cassettes with calls that were recorded too long ago. Those without dates are not judged.
+
+    As JSON: a list of {path, problem, expired: [number], interactions, recorded_from}. Exit code 1 if one has
+    expired or cannot be read.
+
+    Example: tapeline cassette expire tests/ --max-age 90d
+    """
+    from tapeline.cassettes.inventory import read_cassette
+
+    older_than = before(max_age)
+    cassettes = [read_cassette(path) for path in each(chosen(paths), "reading")]
+    found = [known for known in cassettes if known.problem or known.expired(older_than)]
+    if json:
+        say_json([_expired_json(known, older_than) for known in found])
+    elif cassettes:
+        _say_expired(cassettes, older_than, max_age)
+    if undated := sum(known.recorded is None and not known.problem for known in cassettes):
+        tell(f"{counted(undated, 'cassette')} without dates, which never expire: record them with tapeline")
+    fail_if(found)
+
+
+def _say_expired(cassettes: Sequence[Cassette], older_than: datetime, max_age: str) -> None:
+    for known in cassettes:
+        if known.problem:
+            say(f"{known.path}: {known.problem}")
+        elif known.recorded and (expired := known.expired(older_than)):
+            oldest = f"{known.recorded[0]:%Y-%m-%d}"
+            say(f"{known.path}: {len(expired)} of {counted(len(known.calls), 'call')}, oldest {oldest}")
+    count = sum(bool(known.expired(older_than)) for known in cassettes)
+    say(f"{count} of {counted(len(cassettes), 'cassette')} older than {max_age}{RENEW if count else ''}")
+
+
+def _expired_json(known: Cassette, older_than: datetime) -> dict[str, Any]:
+    return {"expired": known.expired(older_than)} | {
+        key: value
+        for key, value in known.to_json().items()
+        if key in ("path", "problem", "interactions", "recorded_from")
+    }

@@ -91,7 +91,7 @@ def _list_end(cassettes: Sequence[Cassette], older_than: datetime | None) -> Ite
 
 
 def _is_old(cassette: Cassette, older_than: datetime | None) -> bool:
-    return bool(older_than and cassette.recorded and cassette.recorded[0] < older_than)
+    return older_than is not None and bool(cassette.expired(older_than))
 
 
 def _calls_text(cassette: Cassette) -> str:

@@ -1,0 +1,117 @@
+"""`tapeline cassette lint`, `scrub` and `migrate`: what is wrong with cassettes, and what mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tapeline.bench.quantities import counted
+from tapeline.cli.cassette.arguments import AsJson, Paths, chosen, each
+from tapeline.cli.terminal import fail_if, say, say_json
+
+if TYPE_CHECKING:
+    from tapeline.cassettes.lint import Finding
+    from tapeline.cassettes.migration import Migration
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")]
+
+
+# lint ---------------------------------------------------------------------------------------------------
+
+
+def lint(
+    paths: Paths = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings, too.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Say what is wrong with cassettes: what keeps them from being replayed, or should not be in them.
+
+    As JSON: a list of {path, findings: [{severity, place, message}]}, of all files. Exit code 1 if there is
+    an error or, with --strict, a warning.
+
+    Example: tapeline cassette lint tests/
+    """
+    from tapeline.cassettes.lint import lint
+
+    found = {path: lint(path) for path in each(chosen(paths), "checking")}
+    if json:
+        say_json([_lint_json(path, findings) for path, findings in found.items()])
+    elif found:
+        _say_findings(found)
+    fail_if([item for findings in found.values() for item in findings if strict or item.severity == "error"])
+
+
+def _say_findings(found: Mapping[Path, Sequence[Finding]]) -> None:
+    for path, findings in found.items():
+        if findings:
+            say("\n".join([str(path), *_finding_lines(path, findings)]))
+    severities = [item.severity for findings in found.values() for item in findings]
+    errors, warnings = severities.count("error"), severities.count("warning")
+    say(f"{counted(len(found), 'cassette')}: {counted(errors, 'error')}, {counted(warnings, 'warning')}")
+
+
+def _finding_lines(path: Path, findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield one line for each thing that is wrong, where it is first, and how often after that."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for item in findings:
+        places.setdefault((item.severity, item.message), []).append(item.place)
+    for (severity, message), where in places.items():
+        more = f" and {len(where) - 1} more" if len(where) > 1 else ""
+        at = f"{where[0]}{more}: " if where[0] else ""
+        yield f"  {severity:9}{at}{message.removeprefix(f'{path}: ')}"
+
+
+def _lint_json(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {"path": str(path), "findings": [item._asdict() for item in findings]}
+
+
+# migrate ------------------------------------------------------------------------------------------------
+
+
+def migrate(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) -> None:
+    """Make cassettes of vcrpy, pytest-recording and pydantic-ai readable and redacted. They replay as before.
+
+    Stock vcrpy and pytest-recording replay them, too. As JSON: a list of {path, target, interactions,
+    is_changed, problems, remarks}. Exit code 1 if a file cannot be migrated; the others are.
+
+    Example: tapeline cassette migrate tests/ --dry-run
+    """
+    from tapeline.cassettes.inventory import JSON_SUFFIXES, SUFFIXES
+    from tapeline.cassettes.migration import migrate, plan_migration
+
+    work: Callable[[Path], Migration] = plan_migration if dry_run else migrate
+    found = [work(path) for path in each(chosen(paths, (*SUFFIXES, *JSON_SUFFIXES)), "migrating")]
+    if json:
+        say_json([_migration_json(item) for item in found])
+    elif found:
+        _say_migrations(found, "would change" if dry_run else "changed")
+    fail_if([item for item in found if item.problems])
+
+
+def _say_migrations(found: Sequence[Migration], verb: str) -> None:
+    for item in found:
+        name = f"{item.path} -> {item.target.name}" if item.target != item.path else str(item.path)
+        for problem in item.problems:
+            say(f"FAILED   {problem}")
+        if item.is_changed and not item.problems:
+            say(f"{verb:8} {name} ({counted(len(item.interactions), 'interaction')})")
+        for remark in item.remarks:
+            say(f"         {remark}")
+    failed = sum(bool(item.problems) for item in found)
+    changed = sum(item.is_changed and not item.problems for item in found)
+    same = len(found) - changed - failed
+    say(f"{counted(len(found), 'cassette')}: {changed} {verb}, {same} as they are, {failed} failed")
+
+
+def _migration_json(item: Migration) -> dict[str, Any]:
+    return {
+        "path": str(item.path),
+        "target": str(item.target),
+        "interactions": len(item.interactions),
+        "is_changed": item.is_changed,
+        "problems": item.problems,
+        "remarks": item.remarks,
+    }
