@@ -8,6 +8,7 @@ its new home here: `tests/benchmarks` fails until then, or a series would end wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -30,11 +31,13 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "bundled_scenarios": ("tapeline.scenarios.loading",),
     "call_span": ("tapeline.telemetry",),
     "chat_model": ("tapeline.client",),
+    "intercepted": ("tapeline.cassettes.interception",),
     "load": ("tapeline.cassettes.fileformat",),
     "load_scenarios": ("tapeline.scenarios.loading",),
     "register_provider": ("tapeline.registry",),
     "run_benchmark": ("tapeline.bench.runner",),
     "save": ("tapeline.cassettes.fileformat",),
+    "use_cassette": ("tapeline.cassettes",),
     "user": ("tapeline.types",),
 }
 """Name -> the modules it has lived in, the latest first."""
@@ -107,6 +110,21 @@ def save_interactions(path: Path, interactions: list[Any]) -> None:
 def looping_tape(interactions: list[Any]) -> Callable[[Any], Any]:
     """Return what answers a request with the next interaction recorded for it, round and round."""
     return part("Tape")(source="benchmark", interactions=interactions, is_looping=True)
+
+
+def intercepted(tape: Any) -> AbstractContextManager[Any]:
+    """Send the calls of all clients through a tape."""
+    return part("intercepted")(tape)
+
+
+def recording() -> AbstractContextManager[Any]:
+    """Record the calls of all clients, and keep nothing."""
+    return intercepted(part("Tape")(source="benchmark", record_mode="all"))
+
+
+def cassette(path: Path) -> AbstractContextManager[Any]:
+    """Read a cassette and replay it."""
+    return part("use_cassette")(path)
 
 
 def incoming_request(url: str, body: bytes) -> Any:

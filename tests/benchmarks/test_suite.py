@@ -60,7 +60,7 @@ assert over_the_sdk["http_calls"] == simulation.REQUESTS
 def suite(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The suite's modules, importable for one test."""
     monkeypatch.syspath_prepend(str(ROOT))
-    names = ("adapter", "canned", "decoding", "kinds", "tapes", "wire", "tools.finish_site")
+    names = ("adapter", "against_vcrpy", "canned", "decoding", "kinds", "tapes", "wire", "tools.finish_site")
     yield SimpleNamespace(
         package=import_module("benchmarks"),
         **{name.rpartition(".")[2]: import_module(f"benchmarks.{name}") for name in names},
@@ -242,6 +242,24 @@ def test_the_cassette_written_by_hand_can_be_played(suite: SimpleNamespace, tmp_
 
     assert [block.data for block in played.blocks] == suite.wire.WIRES["openai"].stream(3)
     assert [interaction.response.times is not None for interaction in interactions] == [True, True]
+
+
+def test_we_and_vcrpy_do_the_same_when_compared(
+    suite: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find every recording of a tape, again and again, and hand out the same bytes."""
+    monkeypatch.chdir(tmp_path)
+    places = suite.against_vcrpy.spread(6, 3)
+
+    ours, stock = suite.against_vcrpy.replays(6, places)
+    found, stock_found = suite.against_vcrpy.lookups(6, places)
+
+    assert list(places) == [1, 3, 5]
+    assert (
+        [ours(), ours()] == [stock(), stock()] == [[b"".join(suite.wire.WIRES["openai"].stream(1))] * 3] * 2
+    )
+    assert [response.status for response in found()] == [200] * 3
+    assert [response["status"]["code"] for response in stock_found()] == [200] * 3
 
 
 # The machinery ------------------------------------------------------------------------------------------
