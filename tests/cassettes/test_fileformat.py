@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -220,6 +221,16 @@ def test_request_bodies_of_older_writers_are_read(body: object, path: Path) -> N
     path.write_text(yaml.safe_dump(content))
 
     assert load(path)[0].request.body == b"text"
+
+
+@pytest.mark.parametrize("body", [{"a": 1}, {"string": "text", "n": None}, [{"a": "\u00e9"}], {}])
+def test_json_bodies_that_vcrpy_stores_for_aiohttp_are_read(body: object, path: Path) -> None:
+    """It keeps what `json=` was given, before it became text. An empty table may be either."""
+    content = yaml.safe_load(dump([interaction()]))
+    content["interactions"][0]["request"]["body"] = body
+    path.write_text(yaml.safe_dump(content))
+
+    assert json.loads(load(path)[0].request.body or b"{}") == body
 
 
 # Broken files -------------------------------------------------------------------------------------------

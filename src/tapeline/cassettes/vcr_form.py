@@ -7,6 +7,7 @@ readable one, for files, holds them as people read them, and says how to get the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -29,6 +30,11 @@ from tapeline.latency.pacing import IncomingRequest
 
 NO_RESPONSE_STATUS = 599
 """What stands where a connection failed before its status came: other readers need a number."""
+
+WRAPPED_BODY_KEYS = frozenset({"encoding", "string"})
+"""What older writers made of a request's body. Another table or a list is the JSON that an aiohttp client
+was given: vcrpy stores it as it gets it.
+"""
 
 
 # Reading ------------------------------------------------------------------------------------------------
@@ -120,8 +126,10 @@ def _aside(place: dict[str, Any], side: SideFiles | None) -> bytes:
 
 
 def _bytes(body: Any) -> bytes:
-    if isinstance(body, dict):  # what some older writers did to request bodies
+    if isinstance(body, dict) and body.keys() <= WRAPPED_BODY_KEYS:
         body = body.get("string")
+    if isinstance(body, dict | list):
+        return json.dumps(body, ensure_ascii=False).encode()
     return body if isinstance(body, bytes) else (body or "").encode("utf-8")
 
 
@@ -148,7 +156,7 @@ def request_dict(interaction: Interaction) -> dict[str, Any]:
 
 
 def response_dict(interaction: Interaction) -> dict[str, Any]:
-    """Return the response in vcrpy's form, its body as the bytes that came, and after it what only we read."""
+    """Return the response in vcrpy's form, its body as the bytes that came, then what only we read."""
     response = interaction.response
     headers: dict[str, list[str]] = {}
     for name, value in response.headers:
