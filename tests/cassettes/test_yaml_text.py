@@ -132,7 +132,26 @@ def test_a_few_aliases_are_read() -> None:
     assert parse(text) == {"a": ["x"], "b": ["x"], "c": {"k": ["x"]}}
 
 
-@pytest.mark.parametrize("tag", ["!!python/name:os.system", "!!python/object/apply:os.getcwd []"])
+VCRPY_TAGS = {
+    "!!python/object/new:_io.BytesIO\n  state: !!python/tuple [!!binary YWJj, 0, null]": b"abc",
+    "!!python/object/new:_io.BytesIO {}": b"",
+    "!!python/object/apply:builtins.iter {args: [[!!binary YWI=, c]], state: 0}": b"abc",
+    "!!python/tuple [a, [b]]": ["a", ["b"]],
+    "!!python/unicode abc": "abc",
+    "!!python/str abc": "abc",
+}
+
+
+@pytest.mark.parametrize(("written", "value"), VCRPY_TAGS.items(), ids=VCRPY_TAGS.keys())
+def test_what_vcrpy_writes_of_files_and_iterators_is_read(written: str, value: object) -> None:
+    """As plain data: nothing is called."""
+    assert parse(f"body: {written}") == {"body": value}
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["!!python/name:os.system", "!!python/object/apply:os.getcwd []", "!!python/object/new:os.getcwd []"],
+)
 def test_tags_that_name_code_are_refused(tag: str) -> None:
     with pytest.raises(yaml.YAMLError, match="could not determine a constructor"):
         parse(f"x: {tag}")

@@ -32,7 +32,10 @@ def parse(text: str) -> Any:
     """
     if text.startswith("{"):
         return json.loads(text)
-    content = yaml.load(text, Loader=_Loader)
+    try:
+        content = yaml.load(text, Loader=_Loader)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # PyYAML trusts tags, as in !!bool x
+        raise ValueError(f"a value that is not what its tag says: {error}") from error
     if "&" in text:  # no alias without an anchor
         _Expansion().refuse(content)
     return content
@@ -66,6 +69,27 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
 def _refuse_depth(depth: int) -> None:
     if depth > NESTING_LIMIT:
         raise ValueError(f"nested deeper than {NESTING_LIMIT} levels")
+
+
+def _construct_file(loader: Any, node: Any) -> Any:
+    state = loader.construct_mapping(node, deep=True).get("state") or [b""]
+    return state[0]
+
+
+def _construct_iterator(loader: Any, node: Any) -> bytes:
+    [pieces] = loader.construct_mapping(node, deep=True)["args"]
+    return b"".join(piece if isinstance(piece, bytes) else str(piece).encode("utf-8") for piece in pieces)
+
+
+_PYTHON = "tag:yaml.org,2002:python"
+for _tag, _constructor in {
+    "/str": _SafeLoader.construct_scalar,
+    "/unicode": _SafeLoader.construct_scalar,
+    "/tuple": lambda loader, node: loader.construct_sequence(node, deep=True),
+    "/object/new:_io.BytesIO": _construct_file,
+    "/object/apply:builtins.iter": _construct_iterator,
+}.items():
+    _Loader.add_constructor(_PYTHON + _tag, _constructor)  # what vcrpy writes of some bodies: data, no code
 
 
 class _Expansion:
