@@ -30,7 +30,7 @@ class Replay:
     pairs = 9
 
     def ratio_load_100(self) -> Pair:
-        """Read a file of 100 streamed answers of 50 chunks, 9 pairs. Ours checks how deep it nests first."""
+        """Read a file of 100 streamed answers of 50 chunks, 9 pairs. Ours checks more of what it says."""
         from vcr.persisters.filesystem import FilesystemPersister
         from vcr.serializers import yamlserializer
 
