@@ -24,7 +24,9 @@ from tapeline.cassettes.files import locked
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.vcr_form import interaction_of, readable_item, request_dict, response_dict
 from tapeline.errors import CassetteError, ErrorCode, InvalidCassetteError
+from tapeline.latency.pacing import TransportFailure
 
+ROOT = Path(__file__).parents[2]
 pure = settings(max_examples=150)
 
 
@@ -167,6 +169,20 @@ def test_a_file_can_be_read_by_people() -> None:
     )
 
     assert dump([interaction(asked, answer)]) == WHOLE_FILE
+
+
+def test_the_file_of_the_documentation_is_one(path: Path) -> None:
+    """Word for word as we would write it, and so is the failure that it says to write by hand."""
+    blocks = (ROOT / "docs" / "cassettes.md").read_text(encoding="utf-8").split("```\n")
+    [whole] = [block for block in blocks if block.startswith("version: 1")]
+    [error] = [block for block in blocks if block.startswith("    error:")]
+
+    path.write_text(whole)
+    assert dump(load(path)) == whole
+    path.write_text(whole + error.replace("300 ", "20 "))
+    [failed] = load(path)
+    assert failed.response.failure == TransportFailure(kind="reset", at_s=0.061, has_head=True)
+    assert failed.response.body == b'data: {"n":1}\n\ndata:'
 
 
 def test_binary_bodies_are_base64(path: Path) -> None:
