@@ -17,7 +17,7 @@ from tapeline.cassettes.event_times import timed_events
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.inventory import Call, call_of
 from tapeline.cassettes.matching import normal_url
-from tapeline.cassettes.redaction import SECRET_HEADERS, masked
+from tapeline.cassettes.redaction import KEPT_HEADERS, masked
 from tapeline.cassettes.spending import usd
 from tapeline.latency.pacing import TransportFailure
 from tapeline.types import Json
@@ -235,7 +235,7 @@ def transcript_json(interaction: Interaction) -> dict[str, Any]:
 
 def _shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in headers:
-        yield name, HIDDEN if SECRET_HEADERS.fullmatch(name.lower()) else masked(value)
+        yield name, masked(value) if KEPT_HEADERS.fullmatch(name.lower()) else HIDDEN
 
 
 def _content_json(response: RecordedResponse) -> dict[str, Json]:

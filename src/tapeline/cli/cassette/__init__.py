@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tapeline.cli.cassette import listing, mending, orphans, showing
+from tapeline.cli.cassette import listing, mending, orphans, showing, verifying
 
 app = typer.Typer(
     help="Keep cassettes in order: list, show, check, compare, clean up. Start with: tapeline cassette ls",
@@ -18,3 +18,4 @@ app.command("show")(showing.show)
 app.command("diff")(showing.diff)
 app.command("lint")(mending.lint)
 app.command("migrate")(mending.migrate)
+app.command("verify")(verifying.verify)
