@@ -12,11 +12,13 @@ from pathlib import Path
 from threading import Barrier
 from typing import Any
 
+import aiohttp
 import anthropic
 import clients
 import httpx2
 import openai
 import pytest
+import requests
 from clients import CLIENTS, Ask, answer_of
 from local_server import Answer, Asked, Gate, LocalServer, echo
 
@@ -483,6 +485,56 @@ def test_streamed_uploads_are_recorded_whole(path: Path) -> None:
         httpx2.post(server.url, content=iter([b'{"b":', b" 2}"]))
 
     assert [item.request.body for item in load(path)] == [b'{"a": 1}', b'{"b": 2}']
+
+
+def test_uploads_of_requests_are_sent_whole_and_recorded_whole(path: Path, tmp_path: Path) -> None:
+    """From a generator, which can be read once, and from a file, which stands where it stood."""
+    upload = tmp_path / "upload.json"
+    upload.write_bytes(b'skipped{"c": 3}')
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, use_cassette(path, record_mode="once"):
+        requests.post(server.url, data=iter([b'{"a":', b" 1}"]), headers={"transfer-encoding": "chunked"})
+        requests.post(server.url, data='{"b": 2}')
+        with upload.open("rb") as file:
+            file.seek(7)
+            requests.post(server.url, data=file)
+
+    bodies = [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}']
+    assert [item.request.body for item in load(path)] == bodies
+    assert [asked.body for asked in server.asked[1:]] == bodies[1:]
+
+
+def test_forms_of_aiohttp_are_recorded_as_they_are_sent(path: Path) -> None:
+    async def upload() -> None:
+        async with aiohttp.ClientSession() as session:
+            await session.post(server.url, data={"field": "one"}, params={"page": 2})
+            await session.post(server.url, data=b"raw")
+            await session.post(server.url, json={"a": 1})
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, use_cassette(path, record_mode="once"):
+        asyncio.run(upload())
+
+    recorded = load(path)
+    assert [item.request.body for item in recorded] == [asked.body for asked in server.asked]
+    assert recorded[0].request.url.endswith("/?page=2")
+    assert recorded[2].request.headers["content-type"] == "application/json"
+
+
+def test_a_status_that_aiohttp_was_to_raise_is_raised_at_replay(path: Path) -> None:
+    async def ask() -> aiohttp.ClientResponseError:
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            with pytest.raises(aiohttp.ClientResponseError) as raised:
+                await session.get(server.url)
+        return raised.value
+
+    with LocalServer(lambda _: Answer(blocks=[b"{}"], status=503)) as server:
+        with use_cassette(path, record_mode="once"):
+            live = asyncio.run(ask())
+        with use_cassette(path):
+            replayed = asyncio.run(ask())
+
+    assert live.status == replayed.status == 503
+    assert len(server.asked) == 1
 
 
 def test_a_tape_can_be_filled_and_saved_by_hand(path: Path) -> None:

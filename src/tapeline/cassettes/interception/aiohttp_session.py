@@ -45,14 +45,16 @@ def _request(real: Any) -> Any:
             return await real(session, method, str_or_url, **options)
         tape, wire = seen
         if (recorded := tape.answer(wire)) is not None:
-            return await _replayed(session, wire, recorded, tape.clock, options)
+            response = await _replayed(session, wire, recorded, tape.clock, options)
+            return await _with_status(session, response, options)
         recording = tape.record(wire)
-        plain = options | {"headers": {**dict(_pairs(options.get("headers"))), "Accept-Encoding": "identity"}}
+        plain = {**dict(_pairs(options.get("headers"))), "Accept-Encoding": "identity"}
+        live = options | {"headers": plain, "raise_for_status": False}
         with recording.noting(_failures()), sending():
-            response = await real(session, method, str_or_url, **plain)
+            response = await real(session, method, str_or_url, **live)
         recording.head(response.status, response.reason or "", list(_pairs(response.headers)))
         response.content = _reader()(_teed(response.content, recording))
-        return response
+        return await _with_status(session, response, options)
 
     return request
 
@@ -116,8 +118,6 @@ async def _replayed(
     await adeliver_head(recorded, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of)
     response = _response(session, wire, recorded)
     response.content = _reader()(adeliver(recorded, clock, sent_ns=sent_ns, on_gap=on_gap, error_of=error_of))
-    if _raises_for_status(session, options):
-        response.raise_for_status()
     return response
 
 
@@ -130,9 +130,15 @@ def _guard(patience_s: float, clock: Clock, wire: IncomingRequest) -> OnGap:
     return on_gap
 
 
-def _raises_for_status(session: Any, options: Mapping[str, Any]) -> bool:
+async def _with_status(session: Any, response: Any, options: Mapping[str, Any]) -> Any:
+    """Return a response, or raise for its status, as the caller or the session wishes."""
     wish = options.get("raise_for_status")
-    return wish if isinstance(wish, bool) else session._raise_for_status is True
+    wish = session._raise_for_status if wish is None else wish
+    if callable(wish):
+        await wish(response)
+    elif wish:
+        response.raise_for_status()
+    return response
 
 
 def _limits(session: Any, options: Mapping[str, Any]) -> Any:

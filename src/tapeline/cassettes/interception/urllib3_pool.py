@@ -58,6 +58,7 @@ def _urlopen(real: Any) -> Any:
     def urlopen(
         pool: Any, method: str, url: str, body: Any = None, headers: Any = None, *args: Any, **options: Any
     ) -> Any:
+        body = _readable_again(body)
         wire = _incoming(pool, method, url, body, pool.headers if headers is None else headers)
         if (seen := taped(wire)) is None:
             return real(pool, method, url, body, headers, *args, **options)
@@ -90,15 +91,24 @@ def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
+def _readable_again(body: Any) -> Any:
+    """Return a body that is still there once it has been read: not a file at its end, nor a generator."""
+    if body is None or isinstance(body, bytes | str):
+        return body
+    if isinstance(body, bytearray | memoryview):
+        return bytes(body)
+    if hasattr(body, "read"):
+        return body if hasattr(body, "seek") else body.read()
+    return b"".join(_body_bytes(part) for part in body)
+
+
 def _body_bytes(body: Any) -> bytes:
-    if body is None:
-        return b""
     if hasattr(body, "read"):
         start = body.tell()
         data = body.read()
         body.seek(start)
-        return data if isinstance(data, bytes) else str(data).encode()
-    return body if isinstance(body, bytes) else str(body).encode()
+        return _body_bytes(data)
+    return body.encode() if isinstance(body, str) else body or b""
 
 
 def _plain(pool: Any, headers: Any) -> Any:
