@@ -86,13 +86,22 @@ def test_a_tape_that_records_lets_its_own_test_out(inner: Inner) -> None:
     def test_records():
         assert reach() == "let out"
 
+    @pytest.mark.vcr(record_mode="once")
+    def test_records_by_vcr():
+        assert reach() == "let out"
+
+    @pytest.mark.vcr
+    @pytest.mark.tape(record_mode="new_episodes")
+    def test_records_by_both():
+        assert reach() == "let out"
+
     @pytest.mark.tape
     def test_replays():
         with pytest.raises(RuntimeError, match="nothing is being recorded"):
             reach()
     """)
 
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=4)
 
 
 def test_afterwards_all_is_as_before() -> None:

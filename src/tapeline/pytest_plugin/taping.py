@@ -31,8 +31,11 @@ def is_expired(tape: Tape, settings: TapeSettings) -> bool:
 
 
 def command_of(item: pytest.Item) -> str:
-    """Return how to record what a test misses."""
-    return f'pytest "{item.nodeid}" --record-mode=new_episodes'
+    """Return how to record what a test misses.
+
+    Not by new_episodes: a request that has changed would leave its old recording behind, unplayed.
+    """
+    return f'pytest "{item.nodeid}" --record-mode=rewrite'
 
 
 @contextmanager
@@ -76,7 +79,7 @@ def bridged_tape(request: pytest.FixtureRequest, cassette: Any) -> Iterator[Tape
     item, settings = request.node, settings_of(request.node)
     tape = BridgedTape(
         cassette,
-        record_mode=settings.record_mode if settings.record_mode in ("all", "verify") else None,
+        record_mode=None if settings.record_mode == "none" else settings.record_mode,
         pace=settings.pace,
         clock=clock_of(request),
         matcher=Matcher(settings.ignore),
