@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tapeline.cassettes.body_text import JSON_STYLES, BodyText, readable, restored
 
-pure = settings(max_examples=200)
+pure = settings(max_examples=100)
 JSON = "application/json"
 TAPE = "\U0001f4fc"
 

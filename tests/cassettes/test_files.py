@@ -73,9 +73,8 @@ def test_a_lock_is_nobody_elses() -> None:
 
 HOLD = """
 import sys
-from pathlib import Path
-from tapeline.cassettes.files import locked
-with locked(Path(sys.argv[1])):
+from filelock import FileLock
+with FileLock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -84,7 +83,7 @@ with locked(Path(sys.argv[1])):
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     """Also where that is killed: no lock file has to be removed by hand."""
     path = tmp_path / "file"
-    command = [sys.executable, "-c", HOLD, str(path)]
+    command = [sys.executable, "-c", HOLD, str(lock_path(path))]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tapeline.cassettes import yaml_text
 from tapeline.cassettes.yaml_text import emit, parse, refuse_nesting
 
-pure = settings(max_examples=200)
+pure = settings(max_examples=100)
 TAPE = "\U0001f4fc"
 
 
@@ -107,6 +107,12 @@ def multiplied(times: int, steps: int) -> str:
     return "\n".join([*lines, "interactions: []"])
 
 
+def merged(times: int, steps: int) -> str:
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * times)}]}}" for n in range(1, steps)]
+    return "\n".join(lines)
+
+
 HURTFUL = {
     "each line means ten times the one before": (multiplied(10, 12), "aliases that stand for more"),
     "a long text a million times": (
@@ -114,6 +120,8 @@ HURTFUL = {
         "aliases that stand for more",
     ),
     "each line is one level deeper": (multiplied(1, 200), "nested deeper than 100 levels"),
+    "each table takes in ten of the one before": (merged(10, 12), "takes in another one by `<<`"),
+    "deep JSON": ('{"a":' * 200 + "1" + "}" * 200, "nested deeper than 100 levels"),
     "a circle": ("a: &a [*a]", "aliases that stand for more"),
     "a circle through a table": ("a: &a {b: {c: *a}}", "aliases that stand for more"),
 }

@@ -30,15 +30,18 @@ def parse(text: str) -> Any:
 
     Raises ValueError, yaml.YAMLError or RecursionError for a text that is neither, or is meant to hurt.
     """
-    if text.startswith("{"):
-        return json.loads(text)
-    try:
-        content = yaml.load(text, Loader=_Loader)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:  # PyYAML trusts tags, as in !!bool x
-        raise ValueError(f"a value that is not what its tag says: {error}") from error
-    if "&" in text:  # no alias without an anchor
+    is_json = text.startswith("{")
+    content = json.loads(text) if is_json else _loaded(text)
+    if is_json or "&" in text:  # no alias without an anchor
         _Expansion().refuse(content)
     return content
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # PyYAML trusts tags, as in !!bool x
+        raise ValueError(f"a value that is not what its tag says: {error}") from error
 
 
 def refuse_nesting(text: str) -> None:
@@ -64,6 +67,14 @@ class _Loader(_SafeLoader):  # type: ignore[misc]
 
     def ascend_resolver(self) -> None:
         self._depth -= 1
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Refuse `<<`, which copies tables into tables: they multiply before anything can count them."""
+        if any(key.tag == _MERGE for key, _ in node.value):
+            raise ValueError("a table that takes in another one by `<<`")
+
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 def _refuse_depth(depth: int) -> None:
