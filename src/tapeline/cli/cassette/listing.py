@@ -25,10 +25,9 @@ def ls(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """List cassettes: calls, streams, size, date, models, tokens, and what recording them cost.
+    """List cassettes: calls, size, tokens, cost of recording them, date, model.
 
-    As JSON: a list of {path, problem, interactions, streams, file_bytes, sources, recorded_from, recorded_to,
-    waited_s, input_tokens, output_tokens, cost_usd, unpriced_calls}. Exit code 1 if a file cannot be read.
+    Exit code 1 if a file cannot be read.
 
     Example: tapeline cassette ls tests/ --max-age 90d
     """
@@ -45,10 +44,8 @@ def ls(
 
 
 def stats(paths: Paths = None, json: AsJson = False) -> None:
-    """Sum up cassettes by model: files, calls, size, tokens, what recording cost, and the waiting they save.
+    """Sum up cassettes by model, and say what each replay of them saves.
 
-    As JSON: {"total": SUM, "sources": [SUM, ...], "unreadable": [path, ...]}; a SUM is {source, files,
-    interactions, body_bytes, waited_s, oldest, input_tokens, output_tokens, cost_usd, unpriced_calls}.
     Exit code 1 if a file cannot be read.
 
     Example: tapeline cassette stats tests/cassettes
@@ -73,10 +70,9 @@ def expire(
     paths: Paths = None,
     json: AsJson = False,
 ) -> None:
-    """List cassettes with calls that were recorded too long ago. Those without dates are not judged.
+    """List cassettes with calls that were recorded too long ago.
 
-    As JSON: a list of {path, problem, expired: [number], interactions, recorded_from}. Exit code 1 if one has
-    expired or cannot be read.
+    Those without dates are not judged. Exit code 1 if one has expired.
 
     Example: tapeline cassette expire tests/ --max-age 90d
     """

@@ -27,10 +27,9 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings, too.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Say what is wrong with cassettes: what keeps them from being replayed, or should not be in them.
+    """Say what keeps cassettes from being replayed, or should not be in them.
 
-    As JSON: a list of {path, findings: [{severity, place, message}]}, of all files. Exit code 1 if there is
-    an error or, with --strict, a warning.
+    Exit code 1 if there is an error or, with --strict, a warning.
 
     Example: tapeline cassette lint tests/
     """
@@ -72,10 +71,10 @@ def _lint_json(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def migrate(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) -> None:
-    """Make cassettes of vcrpy, pytest-recording and pydantic-ai readable and redacted. They replay as before.
+    """Make plain cassettes readable and redacted. They replay as before.
 
-    Stock vcrpy and pytest-recording replay them, too. As JSON: a list of {path, target, interactions,
-    is_changed, problems, remarks}. Exit code 1 if a file cannot be migrated; the others are.
+    Takes those of vcrpy, pytest-recording and pydantic-ai, which stock vcrpy
+    still replays then. Exit code 1 if one cannot be migrated; the others are.
 
     Example: tapeline cassette migrate tests/ --dry-run
     """

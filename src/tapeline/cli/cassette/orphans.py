@@ -31,11 +31,10 @@ def orphans(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
     json: AsJson = False,
 ) -> None:
-    """List cassettes that no test, no scenario and no code uses. Run it where you run pytest.
+    """List cassettes that no test, no scenario and no code uses.
 
-    pytest tells which cassettes its tests play (pytest --collect-only --cassette-list FILE). A cassette whose
-    path stands in a Python file counts as used. As JSON: {"orphans": [path], "is_deleted": bool}. Exit code 1
-    if there are any left.
+    Run it where you run pytest, which tells what its tests play. A cassette
+    whose path stands in a Python file is used. Exit code 1 if any are left.
 
     Example: tapeline cassette orphans tests/ --keep 'tests/by_hand/*'
     """

@@ -38,10 +38,9 @@ def show(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Show requests and responses: bodies set out, streams as events with their times, tokens, cost, origin.
+    """Show requests and answers: bodies, events with their times, tokens, cost.
 
-    As JSON: a list of {source, request, response, head_s, chunks, input_tokens, output_tokens, cost_usd,
-    meta}; chunks are pairs of bytes and seconds since the head. Secrets left in a file are not shown.
+    Secrets that were left in a file are not shown.
 
     Example: tapeline cassette show cassettes/capital/openai.yaml 1
     """
@@ -96,10 +95,9 @@ def diff(
     new: ACassette,
     json: AsJson = False,
 ) -> None:
-    """Compare two cassettes as a review would: requests that differ, what the answers say, times and tokens.
+    """Compare two cassettes as a review would: requests, answers, times, tokens.
 
-    As JSON: {same, changed: [{name, old, new, request: [CHANGE], answer: [CHANGE], hidden}], removed, added};
-    a CHANGE is {place, old, new}. Ids and dates are counted, not shown. Exit code 1 if something changed.
+    Ids and dates are counted, not shown. Exit code 1 if something changed.
 
     Example: tapeline cassette diff before.yaml after.yaml
     """

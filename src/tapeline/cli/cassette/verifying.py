@@ -30,14 +30,14 @@ def verify(
     strict: Annotated[bool, typer.Option("--strict", help="Fail for what breaks no client, too.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Send recorded requests again and compare the shapes of the answers, never their text. Writes nothing.
+    """Send recorded requests again, and compare the shapes of the answers.
 
-    It costs what recording costs; equal requests are sent once. Keys come from OPENAI_API_KEY,
-    ANTHROPIC_API_KEY and AWS credentials, and go to these vendors and to --target only; this machine needs
-    none. As JSON: a list of {path, problem, interactions: [{number, name, problem, differences: [{severity,
-    place, old, new}]}]}. Exit code 1 if something was removed or changed, or could not be asked.
+    Text does not count, and nothing is written. It costs what recording costs;
+    equal requests are sent once. Keys are those of OPENAI_API_KEY,
+    ANTHROPIC_API_KEY and AWS. They go to these vendors and, over https, to
+    --target. Exit code 1 if something was removed or changed.
 
-    Example: tapeline cassette verify cassettes/capital/openai.yaml --target http://localhost:8080
+    Example: tapeline cassette verify cassettes/ --target http://localhost:80
     """
     from tapeline.cassettes.resending import Sender
 
