@@ -111,7 +111,7 @@ def test_without_a_recording_a_test_fails_and_says_what_to_do(inner: Inner) -> N
             "*$.messages?0?.content (message 1)",
             "*- hi",
             "*+ another prompt",
-            '*Record it with: pytest "test_it.py::test_other" --record-mode=new_episodes',
+            '*Record it with: pytest "test_it.py::test_other" --record-mode=rewrite',
         ]
     )
     assert server.asked == []

@@ -85,10 +85,33 @@ def test_a_recording_that_nothing_asked_for_fails_its_test(
     result.assert_outcomes(failed=is_failed, passed=not is_failed)
     if is_failed:
         result.stdout.fnmatch_lines(
-            ["*test_it.yaml: recorded, but this test never asked for it:", "*interaction 2: POST http*"]
+            ["recorded, but this test never asked for it, in *test_it.yaml:", "*interaction 2: POST http*"]
         )
     is_told = "off" not in "".join((mark, *arguments)) or is_failed
     assert ("1 played, 1 unplayed" in result.stdout.str()) is is_told
+
+
+def test_a_cassette_that_tests_share_may_hold_more_than_one_of_them_asks_for(inner: Inner) -> None:
+    result = inner.run(
+        """
+    @pytest.mark.vcr
+    @pytest.mark.default_cassette("shared")
+    def test_named():
+        assert said(ask("hi")) == "hello"
+
+    @pytest.mark.vcr("shared.yaml")
+    def test_added():
+        assert said(ask("bye")) == "goodbye"
+
+    @pytest.mark.vcr("shared.yaml")
+    @pytest.mark.tape(unplayed="fail")
+    def test_strict():
+        assert said(ask("bye")) == "goodbye"
+    """,
+        shared=[recording("hi", "hello"), recording("bye", "goodbye")],
+    )
+
+    result.assert_outcomes(passed=2, failed=1)
 
 
 # Drift --------------------------------------------------------------------------------------------------
@@ -148,8 +171,10 @@ def test_verify_asks_again_and_writes_nothing(inner: Inner) -> None:
         result = inner.record(code.replace("MARK", mark), mode="verify")
 
         result.assert_outcomes(passed=1, failed=2)
-        result.stdout.fnmatch_lines(["*test_changed.yaml: interaction 1: today's answer differs*", "*seed*"])
-        result.stdout.fnmatch_lines(["*test_new.yaml: not recorded*"])
+        result.stdout.fnmatch_lines(
+            ["today's answer differs in shape from interaction 1, in *test_changed.yaml:", "*seed*"]
+        )
+        result.stdout.fnmatch_lines(["answered, but never recorded, in *test_new.yaml:"])
         assert path.read_text() == before
         assert not inner.cassette("test_new").exists()
         path.unlink()

@@ -32,7 +32,7 @@ class TapedTest:
                 kind="unplayed",
                 severity=self.settings.unplayed,
                 count=len(left),
-                text=f"{self.tape.source}: recorded, but this test never asked for it:\n{_listed(lines)}\n"
+                text=f"recorded, but this test never asked for it, in {self.tape.source}:\n{_listed(lines)}\n"
                 "  Record the test anew (--record-mode=rewrite), or say @pytest.mark.tape(unplayed='off').",
             )
 
@@ -44,23 +44,25 @@ class TapedTest:
                 kind="drifted",
                 severity=self.settings.drift,
                 count=len({position for position, _ in changes}),
-                text=f"{self.tape.source}: matched, but the request is no longer what was recorded:\n"
+                text=f"matched, but the request is no longer what was recorded in {self.tape.source}:\n"
                 f"{_listed(lines)}\n  Record the test anew (--record-mode=rewrite) if this was meant.",
             )
 
     def _verified(self) -> Iterator[Finding]:
         for verdict in self.tape.verified():
-            place = "not recorded" if verdict.position is None else f"interaction {verdict.position + 1}"
-            lines = [str(difference) for difference in verdict.differences]
             if verdict.position is None:
-                lines = [f"{verdict.request.method} {verdict.request.url}"]
+                request = verdict.request
+                head, lines = "answered, but never recorded", [f"{request.method} {request.url}"]
+            else:
+                head = f"today's answer differs in shape from interaction {verdict.position + 1}"
+                lines = [str(difference) for difference in verdict.differences]
             if lines:
                 is_broken = verdict.position is None or any(each.is_breaking for each in verdict.differences)
                 yield Finding(
                     kind="changed",
                     severity="fail" if is_broken else "warn",
                     count=1,
-                    text=f"{self.tape.source}: {place}: today's answer differs in shape:\n{_listed(lines)}",
+                    text=f"{head}, in {self.tape.source}:\n{_listed(lines)}",
                 )
 
     def _expired(self) -> Iterator[Finding]:
@@ -69,7 +71,7 @@ class TapedTest:
                 kind="expired",
                 severity=self.settings.on_expiry,
                 count=1,
-                text=f"{self.tape.source}: older than --max-age. Record it anew with --record-mode=rewrite.",
+                text=f"older than max-age: {self.tape.source}. Record it anew with --record-mode=rewrite.",
             )
 
     def _unmet(self) -> Iterator[Finding]:
@@ -78,7 +80,7 @@ class TapedTest:
                 kind="unmet",
                 severity="warn",
                 count=len(unused),
-                text=f"{self.tape.source}: planned, but no call met it:\n{_listed(unused)}",
+                text=f"faults that no call met, with {self.tape.source}:\n{_listed(unused)}",
             )
 
 

@@ -152,12 +152,20 @@ MARKER = (
 def settings_of(item: pytest.Item) -> TapeSettings:
     """Return the settings of a test. Raises UsageError for a marker that says what no marker can."""
     marker = item.get_closest_marker("tape")
+    given: dict[str, Any] = {"unplayed": "off"} if _may_share(item) else {}
+    given |= marker.kwargs if marker else {}
     try:
-        return _settings(item.config, *(marker.args if marker else ()), **(marker.kwargs if marker else {}))
+        return _settings(item.config, *(marker.args if marker else ()), **given)
     except TypeError as error:
         raise pytest.UsageError(f"{item.nodeid}: {_wrong_marker(marker, error)}") from None
     except ConfigError as error:
         raise pytest.UsageError(f"{item.nodeid}: {error.message}") from None
+
+
+def _may_share(item: pytest.Item) -> bool:
+    """Whether a cassette is named for a test: others may play the rest of it."""
+    is_named = item.get_closest_marker("default_cassette") is not None
+    return is_named or any(vcr.args for vcr in item.iter_markers("vcr"))
 
 
 def _wrong_marker(marker: pytest.Mark | None, error: TypeError) -> str:
