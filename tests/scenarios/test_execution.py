@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tapeline.clock import VirtualClock
 from tapeline.errors import CassetteError, CassetteMissError, ConfigError, ErrorCode, LLMError
 from tapeline.providers.mock import Mock
 from tapeline.scenarios import ScenarioFile, load_scenario, problems, run_target
+from tapeline.scenarios.execution import pace_of
 from tapeline.scenarios.outcome import Outcome
 from tapeline.server import Gateway
+from tapeline.types import ToolCall
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -247,3 +250,229 @@ def test_a_secret_in_a_recording_keeps_it_from_being_written(tmp_path: Path) -> 
             run(file, record_mode="once")
 
     assert not file.cassette(file.scenario.targets[0]).exists()
+
+
+# Turns and tools ----------------------------------------------------------------------------------------
+
+
+def gateway(mock: Mock) -> Gateway:
+    return Gateway(chat_model("mock:m", client=mock))
+
+
+def recorded_over(mock: Mock, folder: Path, **keys: Any) -> tuple[ScenarioFile, list[Outcome]]:
+    """Record a scenario from a mock on a socket, which is gone afterwards."""
+    with gateway(mock) as server:
+        targets = [{"model": "openai:m", "base_url": f"{server.url}/v1"}]
+        file = load_scenario(scenario_in(folder, targets=targets, **keys))
+        return file, run(file, record_mode="once")
+
+
+def test_turns_are_recorded_and_replayed_with_their_history(tmp_path: Path) -> None:
+    """The mock says how many messages it was sent."""
+    mock = Mock(replies=lambda request: f"{len(request.messages)} messages")
+    turns = ["one", {"content": "two", "checks": [{"equals": "3 messages"}]}, "three"]
+
+    file, recorded = recorded_over(mock, tmp_path, prompt=None, turns=turns, repeat=2)
+
+    assert [outcome.text for outcome in recorded] == ["1 messages", "3 messages", "5 messages"] * 2
+    assert run(file) == recorded
+    assert problems_of(file, recorded) == []
+
+
+def test_a_turn_that_fails_its_check_is_told_by_number(tmp_path: Path) -> None:
+    keys = {"prompt": None, "turns": ["one", {"content": "two", "checks": [{"equals": "no"}]}]}
+    file = load_scenario(scenario_in(tmp_path, checks=[{"contains": "y"}], **keys))
+
+    found = problems_of(file, [said("yes"), said("yes")])
+
+    assert found == ["call 1, turn 2: equals: 'no' does not hold for 'yes' (stop)"]
+
+
+@pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "streamed"])
+def test_rounds_of_tools_are_recorded_and_replayed(tmp_path: Path, is_stream: bool) -> None:
+    call = ToolCall(id="1", name="weather", raw_arguments='{"city":"Paris"}')
+    mock = Mock(
+        tool_calls=[call], replies=lambda request: f"It is {request.messages[-1].content[0].content}."
+    )
+    tools = [{"name": "weather", "parameters": CITY, "result": "sunny"}]
+    checks = [{"equals": "It is sunny."}, {"is-valid-tool-call": "weather"}]
+
+    file, recorded = recorded_over(mock, tmp_path, tools=tools, checks=checks, stream=is_stream)
+    [outcome] = run(file)
+
+    assert recorded == [outcome]
+    assert problems_of(file, [outcome]) == []
+    assert [made.arguments for made in outcome.tool_calls] == [{"city": "Paris"}]
+    assert len(outcome.request_digests) == 2
+    assert len(load(file.cassette(file.scenario.targets[0]))) == 2
+
+
+# Cases --------------------------------------------------------------------------------------------------
+
+
+def test_each_case_has_a_cassette_of_its_own(tmp_path: Path) -> None:
+    mock = Mock(replies=lambda request: request.messages[-1].text)
+    with gateway(mock) as server:
+        file = load_scenario(
+            scenario_in(
+                tmp_path,
+                prompt="Say {{word}}.",
+                targets=[{"model": "openai:m", "base_url": f"{server.url}/v1"}],
+                cases=[{"vars": {"word": "yes"}}, {"vars": {"word": "no"}}],
+                checks=[{"contains": "{{word}}"}],
+            )
+        )
+        for case in file.cases():
+            run(case, record_mode="once")
+
+    assert [run(case)[0].text for case in file.cases()] == ["Say yes.", "Say no."]
+    cassettes = sorted((tmp_path / "cassettes").rglob("*.yaml"))
+    assert cassettes == [tmp_path / "cassettes" / NAME / "openai" / f"{case}.yaml" for case in ("no", "yes")]
+
+
+def test_a_whole_table_is_not_run_at_once(tmp_path: Path) -> None:
+    file = load_scenario(scenario_in(tmp_path, cases=[{"name": "a"}]))
+
+    with pytest.raises(ConfigError, match=r"run each of file\.cases\(\)"):
+        run(file)
+
+
+def test_checks_in_python_are_told_the_case(tmp_path: Path) -> None:
+    """They are looked for in the project, around the folder of scenarios."""
+    (tmp_path / "checks_of_this_project.py").write_text(
+        "def fits(text, context):\n"
+        "    return (context.scenario, context.case, context.target, context.variables, text) == "
+        "('greet', 'x', 'openai', {'n': 'two'}, 'two words')\n"
+    )
+    keys = {"prompt": "Say {{n}} words.", "cases": [{"name": "x", "vars": {"n": "two"}}]}
+    [case] = load_scenario(
+        scenario_in(tmp_path, checks=[{"python": "checks_of_this_project.fits"}], **keys)
+    ).cases()
+
+    assert problems_of(case, [said("two words")]) == []
+    assert len(problems_of(case, [said("two other words")])) == 1
+
+
+# Time and faults ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("check", "holds"),
+    [
+        ({"latency": 1250}, True),
+        ({"latency": 1249}, False),
+        ({"not-latency": 1249}, True),
+        ({"ttft": "750ms"}, True),
+        ({"ttft": "749ms"}, False),
+    ],
+)
+def test_times_are_checked_at_the_recorded_pace_exactly(
+    tmp_path: Path, check: dict[str, Any], holds: bool
+) -> None:
+    """Without any pace they would always hold."""
+    answer = streamed("two ", "words", head_s=0.25, gap_s=0.5)
+    file = taped(tmp_path, answer, stream=True, checks=[check])
+
+    assert (problems_of(file, run(file)) == []) is holds
+
+
+@pytest.mark.parametrize(
+    ("keys", "pace"),
+    [
+        ({}, "none"),
+        ({"checks": [{"contains": "x"}]}, "none"),
+        ({"checks": [{"ttft": 1}]}, "recorded"),
+        ({"prompt": None, "turns": [{"content": "x", "checks": [{"not-latency": 1}]}]}, "recorded"),
+        ({"checks": [{"ttft": 1}], "pace": "hosted"}, "hosted"),
+        ({"pace": "recorded*2"}, "recorded*2"),
+    ],
+)
+def test_a_scenario_is_replayed_at_its_own_pace(tmp_path: Path, keys: dict[str, Any], pace: str) -> None:
+    assert pace_of(load_scenario(scenario_in(tmp_path, **keys)).scenario) == pace
+
+
+def test_faults_happen_in_replays(tmp_path: Path) -> None:
+    """The client tries again, in no real time; the answer is still there."""
+    file = taped(tmp_path, answered("two words"), faults=[{"status": 429, "times": 2}])
+
+    [outcome] = run(file)
+
+    assert outcome.text == "two words"
+    assert len(outcome.request_digests) == 3
+    assert outcome.latency_s is not None
+    assert outcome.latency_s > 0.5
+
+
+def test_faults_do_not_keep_a_recording_from_being_made(tmp_path: Path, echoing: str) -> None:
+    """The error is to come of the faults alone."""
+    targets = [{"model": "openai:m", "base_url": echoing}]
+    faults = [{"status": 401}]
+    file = load_scenario(scenario_in(tmp_path, targets=targets, faults=faults, error="authentication_error"))
+
+    [outcome] = run(file, record_mode="once")
+
+    assert outcome.error == "authentication_error"
+    assert b"Say two words." in load(file.cassette(file.scenario.targets[0]))[0].response.body
+
+
+# What snapshots can hold --------------------------------------------------------------------------------
+
+
+def test_a_request_that_changes_has_another_digest(tmp_path: Path) -> None:
+    [first] = run(taped(tmp_path, answered("two words")))
+    [again] = run(taped(tmp_path, answered("two words")))
+    [other] = run(taped(tmp_path, answered("two words"), prompt="Say three words."))
+
+    digest = first.fields(("request_digest",))
+    assert re.fullmatch("[0-9a-f]{16}", digest["request_digest"])
+    assert again.fields(("request_digest",)) == digest
+    assert other.fields(("request_digest",)) != digest
+
+
+def test_the_events_of_a_stream_are_kept(tmp_path: Path) -> None:
+    [outcome] = run(taped(tmp_path, streamed("two ", "words"), stream=True))
+
+    assert outcome.fields(("events",)) == {
+        "events": [
+            {"text": "two "},
+            {"text": "words"},
+            {"finish_reason": "stop"},
+            {"usage": {"input_tokens": 4, "output_tokens": 2}},
+        ]
+    }
+
+
+def test_tokens_of_your_own_machine_are_priced_as_named(tmp_path: Path) -> None:
+    target = {"model": "openai:m", "base_url": "http://127.0.0.1:1/v1"}
+    file = taped(tmp_path, answered("a"), targets=[target | {"price_as": "openai:gpt-5.4-mini"}])
+
+    [priced] = run(file)
+    [unpriced] = run(taped(tmp_path, answered("a"), targets=[target]))
+
+    assert priced.cost_usd is not None
+    assert priced.cost_usd > 0
+    assert unpriced.cost_usd is None
+
+
+# Verifying ----------------------------------------------------------------------------------------------
+
+
+def test_to_verify_is_to_ask_again_and_compare_the_shape(tmp_path: Path) -> None:
+    """Other words are fine, and what was recorded is the outcome; another shape is an error."""
+    answers = iter(["Paris", "Rome", ErrorCode.AUTHENTICATION_ERROR])
+    mock = Mock(replies=lambda request: next(answers))
+    with gateway(mock) as server:
+        targets = [{"model": "openai:m", "base_url": f"{server.url}/v1"}]
+        file = load_scenario(scenario_in(tmp_path, targets=targets))
+        cassette = file.cassette(file.scenario.targets[0])
+        run(file, record_mode="once")
+        before = cassette.read_bytes()
+
+        [verified] = run(file, record_mode="verify")
+
+        broken = load_scenario(scenario_in(tmp_path, targets=targets, error="authentication_error"))
+        with pytest.raises(CassetteError, match=r"openai\.yaml: the answers of today differ in shape"):
+            run(broken, record_mode="verify")
+
+    assert verified.text == "Paris"
+    assert cassette.read_bytes() == before

@@ -52,13 +52,139 @@ BAD = {
         "give either prompt or messages",
     ),
     "neither": ("name: a\n" + TARGETS, 1, 1, "give either prompt or messages"),
+    "a misspelt key of a case": (
+        GOOD + "cases:\n  - {nam: x}\n",
+        5,
+        6,
+        "cases.0.nam: unknown key; did you mean 'name'?",
+    ),
+    "a misspelt key of a tool": (
+        GOOD + "tools:\n  - name: t\n    parameter: {}\n",
+        6,
+        5,
+        "tools.0.parameter: unknown key; did you mean 'parameters'?",
+    ),
+    "a misspelt key of a turn": (
+        f"name: a\nturns:\n  - hi\n  - {{content: x, check: []}}\n{TARGETS}",
+        4,
+        18,
+        "turns.1.check: unknown key; did you mean 'checks'?",
+    ),
+    "a misspelt key of a fault": (
+        GOOD + "faults:\n  - {statsu: 429}\n",
+        5,
+        6,
+        "faults.0.statsu: unknown key; did you mean 'status'?",
+    ),
+    "a misspelt key of a place": (
+        GOOD + "faults:\n  - {reset: {after_byte: 3}}\n",
+        5,
+        14,
+        "faults.0.reset.after_byte: unknown key; did you mean 'after_bytes'?",
+    ),
+    "a misspelt option of a target": (
+        "name: a\nprompt: hi\ntargets:\n  - {model: openai:m, options: {sead: 1}}\n",
+        4,
+        33,
+        "targets.0.options.sead: unknown key; did you mean 'seed'?",
+    ),
+    "a misspelt part of a message": (
+        f"name: a\nmessages:\n  - {{role: user, content: [hi, {{imag: x}}]}}\n{TARGETS}",
+        3,
+        33,
+        "messages.0.content.1.imag: unknown key; did you mean 'image'?",
+    ),
+    "a misspelt role": (
+        f"name: a\nmessages:\n  - {{role: usr, content: x}}\n{TARGETS}",
+        3,
+        6,
+        "did you mean 'user'?",
+    ),
+    "a misspelt field of the snapshot": (GOOD + "snapshot: [text, usages]\n", 4, 18, "did you mean 'usage'?"),
+    "a misspelt error": (GOOD + "error: rate_limits\n", 4, 1, "did you mean 'rate_limit'?"),
+    "a misspelt check of a case": (
+        GOOD + "cases:\n  - {name: x, checks: [{contain: y}]}\n",
+        5,
+        24,
+        "cases.0.checks.0: unknown check 'contain'; did you mean 'contains'?",
+    ),
+    "a misspelt check of a turn": (
+        f"name: a\nturns:\n  - content: x\n    checks:\n      - not-regx: y\n{TARGETS}",
+        5,
+        9,
+        "did you mean 'not-regex'?",
+    ),
+    "a bad value of a check of a case": (
+        GOOD + "cases:\n  - name: x\n    checks:\n      - finish-reason: stopp\n",
+        7,
+        9,
+        "finish-reason: 'stopp' is none; did you mean 'stop'?",
+    ),
+    "JavaScript": (GOOD + "checks:\n  - javascript: true\n", 5, 5, "JavaScript is not run here"),
+    "a variable without a value": (
+        "name: a\nprompt: '{{citi}}'\nvars: {city: x}\nchecks:\n  - contains: '{{city}}'\n" + TARGETS,
+        2,
+        1,
+        "prompt: the variable 'citi' has no value; did you mean 'city'?",
+    ),
+    "a variable without a use": (
+        GOOD + "cases:\n  - name: x\n    vars:\n      city: Paris\n",
+        7,
+        7,
+        "cases.0.vars.city: nothing uses the variable 'city'",
+    ),
+    "a value that does not fit a check": (
+        GOOD + "vars: {n: x}\nchecks:\n  - contains: y\n  - min-chunks: '{{n}}'\n",
+        7,
+        5,
+        "checks.1: min-chunks: a number of chunks is wanted",
+    ),
+    "cases of one name": (
+        GOOD + "cases: [{name: x}, {name: X}]\n",
+        4,
+        20,
+        "cases.1: another case is called so",
+    ),
+    "tools of one name": (
+        GOOD + "tools: [{name: x}, {name: x}]\n",
+        4,
+        20,
+        "tools.1: another tool is called 'x' too",
+    ),
+    "a schema that is none": (
+        GOOD + "tools:\n  - name: x\n    parameters: {type: objekt}\n",
+        6,
+        5,
+        "not a JSON schema: 'objekt'",
+    ),
+    "a choice of no tool": (
+        GOOD + "tool_choice: clock\n",
+        4,
+        1,
+        "'clock' is neither auto, none or required nor",
+    ),
+    "an unknown pace": (GOOD + "pace: recored\n", 4, 1, "unknown pace 'recored'"),
+    "a misspelt objective": (GOOD + "slos:\n  - tftt_p95 < 1s\n", 5, 5, "did you mean 'ttft_p95'?"),
+    "a file that is not there": (
+        f"name: a\nmessages:\n  - role: user\n    content:\n      - hi\n      - image: cat.png\n{TARGETS}",
+        6,
+        9,
+        "cat.png: no such file",
+    ),
+    "a file of somebody else's": (
+        f"name: a\nturns:\n  - content: {{document: /etc/hostname}}\n{TARGETS}",
+        3,
+        15,
+        "/etc/hostname: outside the project's folder",
+    ),
+    "a key that stands twice": (GOOD + "name: b\n", 4, 1, "the key 'name' stands here twice"),
     "a name that is missing": ("prompt: hi\n" + TARGETS, 1, 1, "name: Field required"),
     "a bad model name": ("name: a\nprompt: hi\ntargets: [gpt]\n", 3, 11, 'write "provider:model"'),
     "targets of one name": (
         "name: a\nprompt: hi\ntargets: [openai:a, openai:b]\n",
-        1,
-        1,
-        "several targets are called openai: give them a name",
+        3,
+        21,
+        "targets.1: another target is called 'openai' too: give them names",
     ),
     "a bad check": (GOOD + "checks:\n  - contains: x\n  - contain: x\n", 6, 5, "unknown check 'contain'"),
     "a bad pattern": (GOOD + "checks:\n  - regex: '('\n", 5, 5, "not a regular expression"),
@@ -72,8 +198,8 @@ BAD = {
     ),
     "a target that leaves the folder": (
         "name: a\nprompt: hi\ntargets: [{model: openai:m, name: ../x}]\n",
-        1,
-        1,
+        3,
+        11,
         "a target cannot be called '../x'",
     ),
     "no YAML": ("name: [a\nprompt: hi\n", 2, 7, "expected ',' or ']'"),
@@ -171,6 +297,62 @@ def test_cassettes_stand_where_people_look_for_them(tmp_path: Path, place: str, 
     file = load_scenario(path)
 
     assert file.cassette(file.scenario.targets[0]) == tmp_path / expected
+
+
+def test_a_file_with_a_table_is_a_file_for_each_case(tmp_path: Path) -> None:
+    """With cassettes of their own; a target may be called like a case, or like a file."""
+    path = tmp_path / "scenarios" / "x.yaml"
+    path.parent.mkdir()
+    path.write_text(
+        "name: a\nprompt: '{{n}}'\ntargets: [{model: openai:m, name: one.yaml}, ollama:m]\n"
+        "cases:\n  - {name: one, vars: {n: 1}}\n  - {name: two, vars: {n: 2}}\n"
+    )
+
+    whole = load_scenario(path)
+    cases = whole.cases()
+
+    assert [(case.case, case.label, case.scenario.prompt) for case in cases] == [
+        ("one", "a[one]", "1"),
+        ("two", "a[two]", "2"),
+    ]
+    assert [case.cassette(target) for case in cases for target in case.scenario.targets] == [
+        tmp_path / "cassettes" / "a" / place
+        for place in ("one.yaml/one.yaml", "ollama/one.yaml", "one.yaml/two.yaml", "ollama/two.yaml")
+    ]
+    assert cases[0].cases() == [cases[0]]
+
+
+def test_a_file_without_a_table_is_its_only_case(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(GOOD)
+
+    [case] = load_scenario(path).cases()
+
+    assert (case.case, case.label) == ("", "a")
+
+
+def test_an_attachment_of_every_case_is_looked_for(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    path.write_text(
+        "name: a\nmessages: [{role: user, content: {image: '{{file}}'}}]\n"
+        + TARGETS
+        + "cases: [{vars: {file: a.png}}, {vars: {file: b.png}}, {vars: {file: 'https://host/c.png'}}]\n"
+    )
+
+    message = refusal(path)
+
+    assert message.startswith(f"{path}:2:35: b.png: no such file")
+    assert len(message.splitlines()) == 1
+
+
+def test_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Where capitals do not count, their cassettes would be the same files."""
+    (tmp_path / "one.yaml").write_text(GOOD)
+    (tmp_path / "two.yaml").write_text(GOOD.replace("name: a", "name: A"))
+
+    with pytest.raises(ScenarioError, match="another scenario here is called 'A' too"):
+        load_scenarios(tmp_path)
 
 
 def test_a_folder_is_loaded_by_name(tmp_path: Path) -> None:

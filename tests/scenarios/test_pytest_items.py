@@ -9,6 +9,7 @@ from inner_pytest import ALONE, BARE, recording
 from local_server import LocalServer, echo
 
 from tapeline.cassettes.fileformat import load, save
+from tapeline.scenarios.pytest_items import cassette_of
 
 pytest_plugins = ["pytester"]
 
@@ -154,3 +155,123 @@ def test_a_scenario_file_can_be_run_by_its_name(pytester: pytest.Pytester, folde
     result = run_scenarios(pytester, "scenarios/greeting.yaml::test_greeting[other]")
 
     result.assert_outcomes(passed=1)
+
+
+TABLE = """\
+name: table
+prompt: hi
+tags: [smoke]
+targets:
+  - {model: "openai:m", base_url: "http://127.0.0.1:1/v1"}
+  - {model: "openai:m", base_url: "http://127.0.0.1:1/v1", name: other}
+cases:
+  - {name: good, checks: [{contains: hello}]}
+  - {name: bad, checks: [{contains: goodbye}], tags: [slow]}
+  - {name: later, skip: not today}
+  - {name: known, checks: [{contains: goodbye}], xfail: a bug}
+"""
+IDS = [f"{case}@{target}" for case in ("good", "bad", "later", "known") for target in ("openai", "other")]
+
+
+@pytest.fixture
+def table(pytester: pytest.Pytester) -> Path:
+    """A scenario with cases, and its cassettes."""
+    (pytester.path / "scenarios").mkdir()
+    (pytester.path / "scenarios" / "table.yaml").write_text(TABLE)
+    for id in IDS:
+        case, _, target = id.partition("@")
+        save(pytester.path / "cassettes" / "table" / target / f"{case}.yaml", [recording()])
+    return pytester.path
+
+
+def test_each_case_is_a_test_for_each_target(pytester: pytest.Pytester, table: Path) -> None:
+    """Good, bad, skipped and known to fail, with a snapshot of its own each that passed its checks."""
+    result = run_scenarios(pytester, "--snapshot-update", "-v", "--junitxml=junit.xml")
+
+    result.assert_outcomes(passed=2, failed=2, skipped=2, xfailed=2)
+    result.stdout.fnmatch_lines([f"scenarios/table.yaml::test_table?{id}?*" for id in IDS])
+    snapshots = table / "scenarios" / "__snapshots__" / "table"
+    assert sorted(path.name for path in snapshots.iterdir()) == [
+        "test_table[good@openai].yaml",
+        "test_table[good@other].yaml",
+    ]
+    junit = (table / "junit.xml").read_text()
+    assert [id for id in IDS if f'name="test_table[{id}]"' not in junit] == []
+    assert "call 1: contains: 'goodbye' does not hold" in junit
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ids"),
+    [
+        (("-k", "good and other"), ["good@other"]),
+        (("-m", "smoke and not slow", "-k", "openai"), ["good@openai", "later@openai", "known@openai"]),
+        (("-m", "slow", "--strict-markers"), ["bad@openai", "bad@other"]),
+        (("scenarios/table.yaml::test_table[later@other]",), ["later@other"]),
+    ],
+    ids=["words", "tags", "strict markers", "its name"],
+)
+def test_cases_are_chosen(
+    pytester: pytest.Pytester, table: Path, arguments: tuple[str, ...], ids: list[str]
+) -> None:
+    """Tags are markers, declared where they stand."""
+    result = run_scenarios(pytester, "--collect-only", "-q", *arguments)
+
+    lines = [line for line in result.outlines if "::" in line]
+    assert lines == [f"scenarios/table.yaml::test_table[{id}]" for id in ids]
+
+
+def test_what_failed_is_run_again(pytester: pytest.Pytester, table: Path) -> None:
+    with_cache = [argument for argument in ALONE if "cacheprovider" not in argument]
+    pytester.runpytest_inprocess(*with_cache, "--snapshot-update").assert_outcomes(
+        passed=2, failed=2, skipped=2, xfailed=2
+    )
+
+    pytester.runpytest_inprocess(*with_cache, "--lf").assert_outcomes(failed=2)
+
+
+def test_snapshots_of_tests_that_are_gone_are_reported_and_deleted(
+    pytester: pytest.Pytester, folder: Path
+) -> None:
+    run_scenarios(pytester, "--snapshot-update")
+    path = folder / "scenarios" / "greeting.yaml"
+    path.write_text("".join(line for line in SCENARIO.splitlines(True) if "other" not in line))
+    gone = folder / SNAPSHOTS / "test_greeting[other].yaml"
+
+    result = run_scenarios(pytester)
+
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*1 snapshot passed. 1 snapshot unused.*"])
+    assert gone.exists()
+    run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=1)
+    assert not gone.exists()
+
+
+def test_scenarios_of_one_name_do_not_share_cassettes(pytester: pytest.Pytester, folder: Path) -> None:
+    (folder / "scenarios" / "other.yaml").write_text(SCENARIO)
+
+    result = run_scenarios(pytester, "--snapshot-update")
+
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*are both called 'greeting': they would share cassettes*"])
+
+
+def test_a_pace_on_the_command_line_is_that_of_all(pytester: pytest.Pytester, folder: Path) -> None:
+    """The recorded answer took 2.5 s; at no pace it takes none."""
+    path = folder / "scenarios" / "greeting.yaml"
+    path.write_text(SCENARIO + "  - not-latency: 2499\n  - latency: 2500\n")
+
+    run_scenarios(pytester, "--snapshot-update").assert_outcomes(passed=2)
+    run_scenarios(pytester, "--pace=none").assert_outcomes(failed=2)
+
+
+def test_the_cassette_of_a_test_is_known(pytester: pytest.Pytester, table: Path) -> None:
+    pytester.makepyfile("def test_other(): pass")
+    items, _ = pytester.inline_genitems(*ALONE)
+
+    assert [cassette_of(item) for item in items] == [
+        *(
+            table / "cassettes" / "table" / target / f"{case}.yaml"
+            for case, target in (id.split("@") for id in IDS)
+        ),
+        None,
+    ]

@@ -120,11 +120,50 @@ def test_a_check_is_a_name_and_its_value(name: str, value: object) -> None:
     assert (check.name, check.value) == (name, value)
 
 
+def test_a_scenario_may_say_all_of_this() -> None:
+    """Tools, turns, faults, objectives: one of each, in its short form where there is one."""
+    full = scenario(
+        prompt=None,
+        tags=["smoke"],
+        messages=[{"role": "system", "content": "Be brief."}],
+        turns=["hi", {"content": ["and", {"text": "bye"}], "checks": [{"contains": "bye"}]}],
+        tools=[{"name": "weather", "result": "sunny"}],
+        tool_choice="weather",
+        max_rounds=3,
+        pace="recorded*0.5",
+        faults=[{"status": 429, "times": 2}],
+        checks=[{"not-contains": "x"}],
+        slos=["ttft_p95 < 800ms"],
+        snapshot=["tool_calls", "thinking", "events", "request_digest"],
+    )
+
+    assert [turn.message().text for turn in full.turns] == ["hi", "andbye"]
+    assert [[check.name for check in full.checks_of_turn(turn)] for turn in (0, 1)] == [
+        ["not-contains"],
+        ["not-contains", "contains"],
+    ]
+    assert [str(slo) for slo in full.slos] == ["ttft_p95 < 0.8 s"]
+    assert [fault.kind for fault in full.faults] == ["status"]
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "neither prompt nor messages": ({"prompt": None}, "either prompt or messages"),
     "both": ({"messages": [{"role": "user", "content": "x"}]}, "either prompt or messages"),
     "no target": ({"targets": []}, "at least 1"),
-    "a target twice": ({"targets": ["openai:a", "openai:b"]}, "several targets are called openai"),
+    "prompt and turns": ({"turns": ["x"]}, "either prompt or messages and turns"),
+    "targets that a file system takes for one": (
+        {"targets": [{"model": "openai:m", "name": "a"}, {"model": "openai:m", "name": "A"}]},
+        "another target is called 'A' too",
+    ),
+    "a schema that is none": ({"schema": {"type": "objekt"}}, "not a JSON schema"),
+    "a tag that is a marker of pytest's": ({"tags": ["xfail"]}, "a marker of pytest's own"),
+    "a variable of two words": ({"vars": {"two words": 1}}, "no name for a variable"),
+    "no rounds": ({"max_rounds": 0}, "greater than 0"),
+    "two faults in one": (
+        {"faults": [{"status": 429, "refused": True}]},
+        "2 faults: write an entry for each",
+    ),
+    "a target twice": ({"targets": ["openai:a", "openai:b"]}, "another target is called 'openai' too"),
     "no provider": ({"targets": ["gpt-5"]}, "provider:model"),
     "no provider of the price": (
         {"targets": [{"model": "openai:m", "price_as": "gpt"}]},

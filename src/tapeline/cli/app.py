@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tapeline import __version__
-from tapeline.cli import bench, cassette, providers, scenarios, serve
+from tapeline.cli import bench, cassette, editors, providers, record, scenarios, serve
 from tapeline.errors import LLMError
 
 app = typer.Typer(
@@ -22,7 +22,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("bench")(bench.bench)
+app.command("record")(record.record)
 app.command("run")(scenarios.run)
+app.command("schema")(editors.schema)
 app.command("serve")(serve.serve)
 app.add_typer(cassette.app, name="cassette")
 app.add_typer(providers.app, name="providers")

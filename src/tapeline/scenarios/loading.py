@@ -16,7 +16,7 @@ from tapeline.scenarios.attachments import checked_file, is_url, project_folder
 from tapeline.scenarios.cases import rows
 from tapeline.scenarios.documents import Document, read_document
 from tapeline.scenarios.messages import MessageSpec
-from tapeline.scenarios.schema import Scenario, TurnSpec, repeated
+from tapeline.scenarios.schema import Scenario, TurnSpec, second
 from tapeline.scenarios.strict import WrongPartError
 from tapeline.scenarios.targets import Target
 
@@ -79,9 +79,10 @@ def load_scenarios(folder: str | Path) -> list[ScenarioFile]:
     if not paths:
         raise ScenarioError(f"{folder}: no scenarios (*.yaml) in this folder")
     files = [load_scenario(path) for path in paths]
-    if twice := list(repeated([file.scenario.name for file in files])):
+    names = [file.scenario.name for file in files]
+    if (n := second(names)) is not None:
         raise ScenarioError(
-            f"{folder}: several scenarios are called {twice[0]!r}: they would share cassettes"
+            f"{paths[n]}: another scenario here is called {names[n]!r} too: they would share cassettes"
         )
     return files
 

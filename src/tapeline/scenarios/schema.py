@@ -8,8 +8,7 @@ that each table has one form and an error names one place.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -201,18 +200,22 @@ class Scenario(Strict):
     @model_validator(mode="after")
     def _tells_targets_apart(self) -> Scenario:
         ids = [target.id for target in self.targets]
-        if twice := sorted(repeated(ids)):
-            raise ValueError(f"several targets are called {', '.join(twice)}: give them a name")
-        for name in ids:
+        for m, name in enumerate(ids):
             if not NAME.fullmatch(name):
-                raise ValueError(f"a target cannot be called {name!r}: its name also names a cassette")
+                raise WrongPartError(
+                    f"a target cannot be called {name!r}: its name also names a cassette", "targets", m
+                )
+        if (n := second(ids)) is not None:
+            raise WrongPartError(
+                f"another target is called {ids[n]!r} too: give them names that tell them apart", "targets", n
+            )
         return self
 
     @model_validator(mode="after")
     def _tells_tools_apart(self) -> Scenario:
         names = [tool.name for tool in self.tools]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise WrongPartError(f"several tools are called {twice[0]}", "tools", names.index(twice[0]))
+        if (n := second(names)) is not None:
+            raise WrongPartError(f"another tool is called {names[n]!r} too", "tools", n)
         if self.tool_choice not in (None, "auto", "none", "required", *names):
             raise WrongPartError(
                 f"{self.tool_choice!r} is neither auto, none or required nor one of the tools", "tool_choice"
@@ -221,9 +224,8 @@ class Scenario(Strict):
 
     @model_validator(mode="after")
     def _fills_in(self) -> Scenario:
-        names = [case.name for case in self.cases if case.name]
-        if twice := sorted(repeated(names)):
-            raise ValueError(f"several cases are called {', '.join(twice)}: they would share a cassette")
+        if (n := second([case.name for case in self.cases])) is not None:
+            raise WrongPartError("another case is called so too: they would share a cassette", "cases", n)
         check_variables(self)
         return self
 
@@ -265,7 +267,7 @@ class Scenario(Strict):
         )
 
 
-def repeated(names: list[str]) -> Iterator[str]:
-    """Yield the names that a file system may take for one another."""
-    counts = Counter(name.casefold() for name in names)
-    yield from (name for name in dict.fromkeys(names) if counts[name.casefold()] > 1)
+def second(names: Sequence[str]) -> int | None:
+    """Return the first position of a name that a file system may take for one before it, if there is one."""
+    folded = [name.casefold() for name in names]
+    return next((n for n, name in enumerate(folded) if name and name in folded[:n]), None)

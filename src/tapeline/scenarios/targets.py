@@ -11,6 +11,15 @@ from tapeline.scenarios.strict import Strict
 from tapeline.types import ReasoningEffort
 
 
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts: TypeAlias = Annotated[
+    tuple[str, ...], BeforeValidator(_one_or_many, json_schema_input_type=str | list[str])
+]
+
+
 class Options(Strict):
     """Options of the call, as `model.generate` takes them."""
 
@@ -20,7 +29,7 @@ class Options(Strict):
         default=None, ge=0, le=1, description="Sample from the likeliest tokens up to this probability."
     )
     top_k: int | None = Field(default=None, ge=0, description="Sample from so many of the likeliest tokens.")
-    stop: tuple[str, ...] = Field(default=(), description="Texts before which the answer ends.")
+    stop: Texts = Field(default=(), description="Texts before which the answer ends.")
     seed: int | None = Field(default=None, description="Of the provider's sampling.")
     frequency_penalty: float | None = Field(
         default=None, ge=-2, le=2, description="Against tokens by how often they came."
@@ -41,11 +50,6 @@ class Options(Strict):
     extra: dict[str, Any] = Field(
         default_factory=dict, description="Fields put into the request body as they are."
     )
-
-    @field_validator("stop", mode="before")
-    @classmethod
-    def _one_or_many(cls, stop: Any) -> Any:
-        return (stop,) if isinstance(stop, str) else stop
 
     def given(self) -> dict[str, Any]:
         """Return the options that were set."""
