@@ -71,7 +71,21 @@ def test_a_stream_is_its_events_with_their_times() -> None:
     lines = text_of(interaction(request(), answer)).splitlines()
 
     assert '     +12 ms  one  {"a": 1}' in lines
-    assert "   +1500 ms  [DONE]  [DONE]" in lines
+    assert "   +1500 ms  [DONE]" in lines
+
+
+def test_what_all_events_say_is_said_once() -> None:
+    """The rest of each stands out then."""
+    events = [
+        {"id": "a", "model": "m", "n": number, **({"end": True} if number == 3 else {})}
+        for number in (1, 2, 3)
+    ]
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+
+    lines = text_of(interaction(answer=response(body, headers=[SSE]))).splitlines()
+
+    start = lines.index('  in every event  {"id": "a", "model": "m"}')
+    assert lines[start + 1 : start + 4] == ['  {"n": 1}', '  {"n": 2}', '  {"n": 3, "end": true}']
 
 
 ENDINGS = {

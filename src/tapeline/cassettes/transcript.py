@@ -7,12 +7,12 @@ them so.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from tapeline.cassettes.contents import Content, content_of, plain_body
+from tapeline.cassettes.contents import Content, Event, content_of, plain_body
 from tapeline.cassettes.event_times import timed_events
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.inventory import Call, call_of
@@ -27,6 +27,7 @@ SHOWN_AT_END = 10
 SHOWN_CHARACTERS = 400
 """Of each body, those at its end among them, and of each of its lines, unless all of it is wanted."""
 
+FEW_EVENTS = 3
 NESTING_LIMIT = 100
 HIDDEN = "(not shown)"
 
@@ -142,10 +143,33 @@ def _response_lines(response: RecordedResponse) -> list[str]:
 
 
 def _event_lines(response: RecordedResponse, content: Content) -> Iterator[str]:
-    """Yield each event on a line: when it had come, its type, what it says."""
+    """Yield each event on a line: when it had come, its type, what it says; first what all say."""
+    repeated = _repeated([event.value for event in content.events if isinstance(event.value, dict)])
+    if repeated:
+        yield f"in every event  {_on_one_line(repeated)}"
     for at_s, event in timed_events(response, content):
         at = f"{f'+{at_s * 1000:.0f} ms':>9}" if at_s is not None else ""
-        yield "  ".join(filter(None, (at, event.type, _on_one_line(event.value))))
+        yield "  ".join(filter(None, (at, event.type, _on_one_line(_without(event, repeated)))))
+
+
+def _repeated(values: Sequence[dict[str, Json]]) -> dict[str, Json]:
+    """Return what several events have in common, such as the id and the model in OpenAI's chunks."""
+    if len(values) < FEW_EVENTS:
+        return {}
+    first, *others = values
+    return {
+        key: item
+        for key, item in first.items()
+        if all(key in other and other[key] == item for other in others)
+    }
+
+
+def _without(event: Event, repeated: Mapping[str, Json]) -> Json:
+    if event.value == event.type:  # [DONE]
+        return ""
+    if not isinstance(event.value, dict):
+        return event.value
+    return {key: item for key, item in event.value.items() if key not in repeated}
 
 
 def _on_one_line(value: Json) -> str:

@@ -117,7 +117,8 @@ def stats_lines(
     yield Text(last, style=HEAD)
     yield Text()
     yield Text(f"each replay of all saves {total.totals.described()}")
-    yield Text(f"and {duration_text(total.waited_s)} of waiting, one call after the other")
+    if total.waited_s:
+        yield Text(f"and {duration_text(total.waited_s)} of waiting, one call after the other")
     for cassette in unreadable:
         yield Text(visible(f"not counted: {cassette.path}: {cassette.problem}"), style=BROKEN)
 
