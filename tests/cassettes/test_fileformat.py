@@ -18,7 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from recordings import answers, chat, interaction, request, response, timed
 
-from tapeline.cassettes import fileformat
+from tapeline.cassettes import fileformat, side_files
 from tapeline.cassettes.fileformat import dump, load, save, save_changes
 from tapeline.cassettes.files import locked
 from tapeline.cassettes.interaction import Interaction
@@ -518,6 +518,21 @@ def test_recording_anew_removes_the_old_picture(path: Path) -> None:
     assert len(list(path.parent.glob("*.d/*"))) == 1
     save(path, [interaction()])
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_cassette(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(path, [interaction()])
+
+    def crash(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr(side_files, "replace_file", crash)
+    with pytest.raises(OSError, match="disk full"):
+        save(path, [picture(PICTURE)])
+
+    assert load(path) == [interaction()]
 
 
 def test_a_recording_that_fails_leaves_the_old_picture(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

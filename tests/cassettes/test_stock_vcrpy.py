@@ -141,6 +141,19 @@ def test_what_another_worker_recorded_meanwhile_is_kept(path: Path) -> None:
     assert [item.response.body for item in load(path)] == [b"first", b"ours", b"theirs"]
 
 
+def test_what_is_recorded_anew_takes_the_place_of_all_there_was(path: Path) -> None:
+    save(path, [recorded("text/plain", b"first"), recorded("image/png", PICTURE)])
+
+    with bridged(path, "all") as tape:
+        recording = tape.record(request({"n": 1}))
+        recording.head(200, "OK", [("content-type", "text/plain")])
+        recording.block(b"ours")
+        recording.complete()
+
+    assert [item.response.body for item in load(path)] == [b"ours"]
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_an_empty_file_says_what_to_do(path: Path) -> None:
     path.write_text("")
 

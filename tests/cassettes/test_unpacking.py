@@ -72,8 +72,11 @@ def test_a_package_that_is_missing_is_named(
 
 @pytest.mark.parametrize(
     ("body", "encoding", "problem"),
-    [(TEXT, "gzip", "not in the encoding it says"), (TEXT, "rot13", "unknown content encoding 'rot13'")],
-    ids=["not packed", "unknown"],
+    [
+        (TEXT, "gzip", "not in the encoding it says"),
+        (TEXT, "gzip, rot13", "unknown content encoding 'rot13'"),
+    ],
+    ids=["not packed", "the last one is undone first"],
 )
 def test_what_cannot_be_unpacked_says_why(body: bytes, encoding: str, problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
