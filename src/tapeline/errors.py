@@ -171,6 +171,7 @@ class CassetteError(LLMError):
     """A recording cannot serve."""
 
     default_code = ErrorCode.INVALID_CASSETTE
+    message_limit = 2_000  # names several places of a file
 
 
 class CassetteMissError(CassetteError):

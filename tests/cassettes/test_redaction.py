@@ -271,7 +271,7 @@ def test_the_line_is_named(path: Path) -> None:
 
 
 def test_the_interaction_of_a_binary_body_is_named(path: Path) -> None:
-    with pytest.raises(CassetteError, match="interaction 2 looks as if"):
+    with pytest.raises(CassetteError, match="interaction 2, response body looks as if"):
         save(path, [interaction(), suspicious(SUSPECTS["a GitHub token"])["binary answer"]])
 
 

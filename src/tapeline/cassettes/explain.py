@@ -20,8 +20,9 @@ from tapeline.cassettes.differences import (
     value_differences,
 )
 from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.known_secrets import request_secrets
 from tapeline.cassettes.matching import Matcher, normal_url
-from tapeline.cassettes.redaction import masked, request_secrets
+from tapeline.cassettes.redaction import masked
 from tapeline.latency.pacing import IncomingRequest
 
 SHOWN_DIFFERENCES = 5

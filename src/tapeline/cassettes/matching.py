@@ -1,7 +1,9 @@
 """Which recorded request a new one is: a digest of what it means.
 
 Two requests are the same if method, scheme, host, port, path, query and body are; a JSON body is compared
-as a value, so key order and spacing do not count. Secrets take no part, because they are not recorded.
+as a value, so key order and spacing do not count. Secrets take no part, because they are not recorded: not
+the fields whose name says that they are secret, not the account that a name belongs to, and of what was
+blanked not its length. `Matcher.compared` says what of a body counts.
 """
 
 from __future__ import annotations
@@ -10,26 +12,35 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
+from tapeline.cassettes.secret_names import is_secret_name, is_secret_query_key, may_have_secret_fields
 from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
 
-SECRET_QUERY_KEYS = re.compile(r"(?i).*(key|token|secret|signature|password)|sig|x-amz-.*")
 _ACCOUNT_IN_ARN = re.compile(rb"(?i)(arn(?::|%3A)aws[\w-]*(?:(?::|%3A)[\w-]*?){2}(?::|%3A))\d{12}")
+_OWNER_IN_ARN = re.compile(
+    rb"(?i)(arn(?::|%3A)aws[\w-]*(?::|%3A)(?!bedrock)[\w-]+(?::|%3A)[\w-]*(?::|%3A)\d{12}(?::|%3A))"
+    rb"([\w+=,.@/:-]|%2F|%3A)+"
+)
+_ORGANIZATION = re.compile(rb"\b(org-|proj_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}")
+_BLANK = re.compile(rb"REDACTED\*+")
+FORM = "application/x-www-form-urlencoded"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\*)\]")
 _BOUNDARY = re.compile(r"boundary=\"?([^\";]+)")
 
 
+@lru_cache(maxsize=256)  # a tape has few URLs, and they are asked for over and over
 def normal_url(url: str) -> str:
     """Return a URL fit to be stored and compared: no credentials, no account, query in one order."""
     parts = urlsplit(url)
     query = sorted(
         (name, value)
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
-        if not SECRET_QUERY_KEYS.fullmatch(name)
+        if not is_secret_query_key(name)
     )
     host = parts.netloc.rpartition("@")[2].lower()
     path = without_accounts(parts.path.encode()).decode()
@@ -37,8 +48,22 @@ def normal_url(url: str) -> str:
 
 
 def without_accounts(data: bytes) -> bytes:
-    """Return text with the account number in every ARN zeroed; it keeps its length."""
-    return _ACCOUNT_IN_ARN.sub(rb"\g<1>000000000000", data)
+    """Return text that does not say whose account or organization it is about; it keeps its length.
+
+    Of an ARN the account is zeroed. What it names stays where that is a model of Bedrock, and is blanked
+    elsewhere: users, roles, buckets.
+    """
+    if b"arn" in data or b"ARN" in data:
+        data = _ACCOUNT_IN_ARN.sub(rb"\g<1>000000000000", data)
+        data = _OWNER_IN_ARN.sub(lambda found: found[1] + blank(len(found[0]) - len(found[1])), data)
+    if b"org-" in data or b"proj_" in data:
+        data = _ORGANIZATION.sub(lambda found: found[1] + blank(len(found[0]) - len(found[1])), data)
+    return data
+
+
+def blank(size: int) -> bytes:
+    """Return what stands in place of a secret of so many bytes."""
+    return b"REDACTED".ljust(size, b"*") if size >= len("REDACTED") else b"*" * size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +89,14 @@ class Matcher:
     def canonical_body(self, request: IncomingRequest) -> bytes:
         value = self.compared(request)
         if value is None:
-            return without_accounts(_without_boundary(request))
-        return without_accounts(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+            return _anonymous(_plain(request))
+        return _anonymous(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
     def compared(self, request: IncomingRequest) -> Json | None:
-        """Return the JSON of a body without what is ignored, or None if it is no JSON."""
+        """Return the JSON of a body without what is ignored or secret, or None if it is no JSON."""
         value = json_of(request.body)
+        if value is not None and may_have_secret_fields(request.body):
+            value = _without_secrets(value)
         for path in self.ignore if value is not None else ():
             _remove(value, parse_path(path))
         return value
@@ -83,6 +110,25 @@ def json_of(body: bytes) -> Json | None:
         return json.loads(body, parse_float=_number)
     except (ValueError, RecursionError):
         return None
+
+
+def _without_secrets(value: Json) -> Json:
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    is_a_piece_of_text = "logprob" in value
+    return {
+        name: _without_secrets(item)
+        for name, item in value.items()
+        if not (isinstance(item, str) and is_secret_name(name)) or is_a_piece_of_text
+    }
+
+
+def _anonymous(body: bytes) -> bytes:
+    """Return a body without whose it is, and without how long its secrets were."""
+    body = without_accounts(body)
+    return _BLANK.sub(b"REDACTED", body) if b"REDACTED*" in body else body
 
 
 def _number(text: str) -> int | float:
@@ -126,7 +172,15 @@ def _remove_from_all(value: Json, rest: Sequence[str | int]) -> None:
         _remove(child, rest)
 
 
-def _without_boundary(request: IncomingRequest) -> bytes:
-    """Multipart boundaries are random: take them out."""
-    boundary = _BOUNDARY.search(request.headers.get("content-type", ""))
+def _plain(request: IncomingRequest) -> bytes:
+    """Return a body that is no JSON without what is random or secret in it."""
+    media_type = request.headers.get("content-type", "")
+    if media_type.startswith(FORM):
+        pairs = request.body.split(b"&")
+        return b"&".join(pair for pair in pairs if not is_secret_query_key(_name(pair)))
+    boundary = _BOUNDARY.search(media_type)
     return request.body.replace(boundary[1].encode(), b"boundary") if boundary else request.body
+
+
+def _name(pair: bytes) -> str:
+    return unquote_plus(pair.partition(b"=")[0].decode("utf-8", "replace"))

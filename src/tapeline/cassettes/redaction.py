@@ -1,138 +1,165 @@
-"""What must never reach a cassette: removed where it is known, refused where it is only suspected.
+"""What must never reach a cassette, and is known: it is taken out here. `suspicion` refuses what is left.
 
-Headers are an allow-list. Known secrets (the credentials of the request itself, secret-looking variables
-of the environment) are blanked wherever they stand, by text of the same length, so that the recorded
-block sizes stay true. What still looks like a key makes the whole save fail: better no file than a leak.
+Headers are an allow-list. Known secrets are blanked wherever they stand; so is what a name declares secret,
+in JSON of any depth, in forms, in URLs; so are accounts and organizations. A blank is as long as what it
+stands for, so that the recorded block sizes stay true. What a stream says piece by piece is read in one, and
+blanked in its pieces.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any
 from zlib import crc32
 
-from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.matching import SECRET_QUERY_KEYS, normal_url, without_accounts
-from tapeline.errors import CassetteError
+from tapeline.cassettes.body_strings import (
+    Piece,
+    packed_documents,
+    rewritten,
+    runs,
+    said,
+    texts,
+)
+from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.known_secrets import Needle, environment_secrets, needles, request_secrets, secrets_of
+from tapeline.cassettes.matching import FORM, blank, normal_url, without_accounts
+from tapeline.cassettes.secret_names import (
+    SECRET_HEADERS,
+    is_secret_name,
+    is_secret_query_key,
+    may_have_secret_fields,
+)
+from tapeline.cassettes.suspicion import refuse_secrets
 from tapeline.latency.pacing import IncomingRequest
-from tapeline.secret_shapes import SUSPECTS, without_secrets
+from tapeline.secret_shapes import STARRED_KEY, without_secrets
+
+__all__ = ["KEPT_HEADERS", "SECRET_HEADERS", "masked", "redacted", "redacted_request", "refuse_secrets"]
 
 KEPT_HEADERS = re.compile(
     r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
     r"|openai-version|openai-processing-ms|(x-amz-)?retry-after|retry-after-ms|x-should-retry|x-request-id"
     r"|request-id|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
 )
-SECRET_HEADERS = re.compile(
-    r"authorization|proxy-authorization|.*api-key|cookie|set-cookie|x-amz-security-token"
-)
-SECRET_VARIABLES = re.compile(r".*(KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL)S?")
-SHORTEST_SECRET = 8
 EVENT_STREAM = "application/vnd.amazon.eventstream"
+MULTIPART = "multipart/"
 
 
 def redacted(interaction: Interaction) -> Interaction:
-    """Return what may be written of an interaction."""
+    """Return what may be written of an interaction. What was redacted once stays as it is."""
     request, response = interaction.request, interaction.response
-    secrets = [*request_secrets(request), *_cookies_of(response.headers), *_environment_secrets()]
-    return Interaction(
-        request=replace(
-            request,
-            url=_blank(normal_url(request.url).encode(), secrets).decode(),
-            headers=dict(_kept(request.headers.items(), secrets)),
-            body=_clean(request.body, secrets),
-        ),
-        response=replace(
-            response,
-            headers=tuple(_kept(response.headers, secrets)),
-            body=_clean_response(response.headers, response.body, secrets),
-        ),
-    )
+    secrets = [*secrets_of(interaction), *_declared(request.body), *_declared(response.body)]
+    wanted = needles(secrets)
+    return Interaction(request=_request(request, wanted), response=_response(response, wanted))
 
 
-def refuse_secrets(text: str, interactions: Sequence[Interaction], path: str) -> None:
-    """Raise CassetteError if a file about to be written looks as if it held a secret.
-
-    interactions: what the text says, because it holds binary bodies in base64.
-    """
-    data = text.encode()
-    for kind, pattern in SUSPECTS.items():
-        if found := pattern.search(data):
-            line = data.count(b"\n", 0, found.start()) + 1
-            raise _refusal(path, f"line {line}", kind, len(found[0]))
-        for number, item in enumerate(interactions, 1):
-            if found := pattern.search(item.request.body) or pattern.search(item.response.body):
-                raise _refusal(path, f"interaction {number}", kind, len(found[0]))
-
-
-def _refusal(path: str, place: str, kind: str, size: int) -> CassetteError:
-    return CassetteError(
-        f"{path}: not written: {place} looks as if it held {kind} ({size} characters). "
-        "Remove it from the request, or put its value into an environment variable whose name "
-        "ends in _KEY, _TOKEN or _SECRET: such values are blanked."
-    )
+def redacted_request(request: IncomingRequest) -> IncomingRequest:
+    """Return a request as it would be written: to compare it with written ones, and to speak of it."""
+    secrets = [*request_secrets(request), *environment_secrets(), *_declared(request.body)]
+    return _request(request, needles(secrets))
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a message without anything that is a secret or looks like one."""
-    data = _clean(text.encode("utf-8", "replace"), [*secrets, *_environment_secrets()])
+    data = _blanked(text.encode("utf-8", "replace"), needles([*secrets, *environment_secrets()]))
     return without_secrets(data.decode("utf-8", "replace"))
 
 
-# What is secret -----------------------------------------------------------------------------------------
+# Heads --------------------------------------------------------------------------------------------------
 
 
-def request_secrets(request: IncomingRequest) -> Iterator[str]:
-    """Yield the credentials a request carries, in headers and URL."""
-    for name, value in request.headers.items():
-        if SECRET_HEADERS.fullmatch(name.lower()):
-            yield from _cookie_values(value) if name == "cookie" else _credentials(value)
-    url = urlsplit(request.url)
-    yield from filter(None, (url.username, url.password))
-    yield from (value for name, value in parse_qsl(url.query) if SECRET_QUERY_KEYS.fullmatch(name))
+def _request(request: IncomingRequest, wanted: Sequence[Needle]) -> IncomingRequest:
+    return replace(
+        request,
+        url=_text(normal_url(request.url), wanted),
+        headers=dict(_kept(request.headers.items(), wanted)),
+        body=_body(request.body, request.headers.get("content-type", ""), wanted),
+    )
 
 
-_SIGNED = re.compile(r"(?:Credential=|Signature=)([^/,\s]+)")
+def _response(response: RecordedResponse, wanted: Sequence[Needle]) -> RecordedResponse:
+    headers = {name.lower(): value for name, value in response.headers}
+    return replace(
+        response,
+        reason=_text(response.reason, wanted),
+        headers=tuple(_kept(response.headers, wanted)),
+        body=_body(response.body, headers.get("content-type", ""), wanted),
+        meta=_noted(response.meta, wanted),
+    )
 
 
-def _credentials(value: str) -> list[str]:
-    """Return the secret parts of a header; not its scheme and field names, which are words like others."""
-    if value.startswith("AWS4-"):
-        return _SIGNED.findall(value)
-    return [value.strip(), value.partition(" ")[2].strip()]
-
-
-def _cookies_of(headers: Iterable[tuple[str, str]]) -> Iterator[str]:
-    for name, value in headers:
-        if name.lower() == "set-cookie":
-            for cookie in re.split(r",\s*(?=[^;,=\s]+=)", value):  # botocore joins several by commas
-                yield from _cookie_values(cookie.partition(";")[0])
-
-
-def _cookie_values(value: str) -> list[str]:
-    return [pair.partition("=")[2].strip() for pair in value.split(";")]
-
-
-def _environment_secrets() -> Iterable[str]:
-    return (value for name, value in os.environ.items() if SECRET_VARIABLES.fullmatch(name))
-
-
-# How it is taken out ------------------------------------------------------------------------------------
-
-
-def _kept(headers: Iterable[tuple[str, str]], secrets: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _kept(headers: Iterable[tuple[str, str]], wanted: Sequence[Needle]) -> Iterator[tuple[str, str]]:
     for name, value in headers:
         if KEPT_HEADERS.fullmatch(name.lower()):
-            text = normal_url(value) if name.lower() == "location" else value
-            yield name, _clean(text.encode(), secrets).decode()
+            yield name, _text(normal_url(value) if name.lower() == "location" else value, wanted)
 
 
-def _clean_response(headers: Iterable[tuple[str, str]], body: bytes, secrets: Iterable[str]) -> bytes:
-    clean = _clean(body, secrets)
-    is_event_stream = any(value.startswith(EVENT_STREAM) for _, value in headers)
-    return _with_true_checksums(clean) if is_event_stream and clean != body else clean
+def _noted(meta: Mapping[str, Any], wanted: Sequence[Needle]) -> dict[str, Any]:
+    return {name: _text(value, wanted) if isinstance(value, str) else value for name, value in meta.items()}
+
+
+def _text(text: str, wanted: Sequence[Needle]) -> str:
+    return _blanked(text.encode("utf-8", "surrogateescape"), wanted).decode("utf-8", "surrogateescape")
+
+
+# Bodies -------------------------------------------------------------------------------------------------
+
+
+def _body(body: bytes, media_type: str, wanted: Sequence[Needle]) -> bytes:
+    clean = _by_type(_in_packed(_in_pieces(_blanked(body, wanted), wanted), wanted), media_type)
+    return _with_true_checksums(clean) if clean != body and media_type.startswith(EVENT_STREAM) else clean
+
+
+def _in_pieces(body: bytes, wanted: Sequence[Needle]) -> bytes:
+    """Blank what only shows where strings are read as they are meant: joined, and without escapes."""
+    if not _says_secrets(body, wanted):
+        return body
+    for run in runs(body):
+        body = _rewritten_run(body, run, wanted)
+    return body
+
+
+def _says_secrets(body: bytes, wanted: Sequence[Needle]) -> bool:
+    has_escapes = b"\\" in body
+    try:
+        found = [text for text in texts(body) if has_escapes or len(text.parts) > 1]
+    except ValueError:
+        return True  # not quite JSON: look closely
+    for text in found:
+        data = "".join(text.parts).encode("utf-8", "surrogatepass")
+        if _blanked(data, wanted) != data:
+            return True
+    return False
+
+
+def _rewritten_run(body: bytes, run: Sequence[Piece], wanted: Sequence[Needle]) -> bytes:
+    parts = [said(body[piece.start : piece.end]) for piece in run]
+    whole = b"".join(parts)
+    clean = _blanked(whole, wanted)
+    if clean == whole:
+        return body
+    changed, at = bytearray(body), 0
+    for piece, part in zip(run, parts, strict=True):
+        now = clean[at : at + len(part)]
+        changed[piece.start : piece.end] = rewritten(body[piece.start : piece.end], now)
+        at += len(part)
+    return bytes(changed)
+
+
+def _in_packed(body: bytes, wanted: Sequence[Needle]) -> bytes:
+    """Blank what stands in JSON that is packed in base64, all of it read as one stream."""
+    if not (found := packed_documents(body)):
+        return body
+    lines = b"\n".join(each.document for each in found)
+    clean = _in_pieces(_blanked(lines, wanted), wanted)
+    if clean == lines:
+        return body
+    changed = bytearray(body)
+    for each, document in zip(found, clean.split(b"\n"), strict=True):
+        changed[each.start : each.end] = b64encode(document)
+    return bytes(changed)
 
 
 def _with_true_checksums(frames: bytes) -> bytes:
@@ -145,12 +172,87 @@ def _with_true_checksums(frames: bytes) -> bytes:
     return bytes(mended)
 
 
-def _clean(data: bytes, secrets: Iterable[str]) -> bytes:
-    return without_accounts(_blank(data, secrets))
+# What is blanked in a text ------------------------------------------------------------------------------
 
 
-def _blank(data: bytes, secrets: Iterable[str]) -> bytes:
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= SHORTEST_SECRET and (raw := secret.encode("utf-8", "surrogateescape")) in data:
-            data = data.replace(raw, b"REDACTED".ljust(len(raw), b"*"))
-    return data
+def _blanked(data: bytes, wanted: Sequence[Needle]) -> bytes:
+    """Blank all that is known or declared to be secret. The result is as long as the text."""
+    for needle in wanted:
+        if needle.found in data:
+            data = data.replace(needle.found, needle.stand_in)
+    data = STARRED_KEY.pattern.sub(lambda key: blank(len(key[0])), data) if b"sk-" in data else data
+    return without_accounts(_blanked_fields(_blanked_queries(data)))
+
+
+_QUERY = re.compile(rb"([?&]|\\u0026|&amp;)([\w.%-]{3,40})=([^&\s\"'<>\\#]+)")
+
+
+def _blanked_queries(data: bytes) -> bytes:
+    """Blank what signs the URLs in a text."""
+    if b"://" not in data and not data.startswith(b"/"):
+        return data
+    return _QUERY.sub(lambda found: _blanked_value(found, 3, is_secret_query_key(_str(found[2]))), data)
+
+
+_FIELD = re.compile(rb'"([\w. -]{2,64})"\s*:\s*"((?:[^"\\]|\\.)+)"')
+_ESCAPED_FIELD = re.compile(rb'(\\+)"([\w. -]{2,64})\1"\s*:\s*\1"((?:[^"\\]|(?!\1")\\.)+)\1"')
+_NEAR_BYTES = 24
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where the values of secret fields stand, also in JSON that a string holds."""
+    if not may_have_secret_fields(data):
+        return
+    for found in _FIELD.finditer(data):
+        if is_secret_name(_str(found[1])) and not _is_piece_of_text(found):
+            yield found.span(2)
+    for found in _ESCAPED_FIELD.finditer(data) if b'\\"' in data else ():
+        if is_secret_name(_str(found[2])):
+            yield found.span(3)
+
+
+def _is_piece_of_text(field: re.Match[bytes]) -> bool:
+    """Whether it is a token of a model, with how probable it was, and none that opens doors."""
+    data, (start, end) = field.string, field.span()
+    return b'"logprob"' in data[end : end + _NEAR_BYTES] or (
+        b'"logprob"' in data[max(0, start - _NEAR_BYTES - 24) : start].rpartition(b"{")[2]
+    )
+
+
+def _blanked_fields(data: bytes) -> bytes:
+    spans = list(_fields(data))
+    if not spans:
+        return data
+    changed = bytearray(data)
+    for start, end in spans:
+        changed[start:end] = blank(end - start)
+    return bytes(changed)
+
+
+def _declared(body: bytes) -> Iterator[str]:
+    """Yield what fields declare to be secret, because the other side may say it again."""
+    for start, end in _fields(body):
+        yield said(body[start:end]).decode("utf-8", "replace")
+
+
+# Forms --------------------------------------------------------------------------------------------------
+
+_PAIR = re.compile(rb"(^|&)([^=&]+)=([^&]*)")
+_PART = re.compile(rb'(name="([^"]+)"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--)', re.DOTALL)
+
+
+def _by_type(body: bytes, media_type: str) -> bytes:
+    if media_type.startswith(FORM):
+        return _PAIR.sub(lambda pair: _blanked_value(pair, 3, is_secret_query_key(_str(pair[2]))), body)
+    if media_type.startswith(MULTIPART):
+        return _PART.sub(lambda part: _blanked_value(part, 3, is_secret_name(_str(part[2]))), body)
+    return body
+
+
+def _blanked_value(found: re.Match[bytes], group: int, is_secret: bool) -> bytes:
+    start, end = (at - found.start() for at in found.span(group))
+    return found[0][:start] + blank(end - start) + found[0][end:] if is_secret else found[0]
+
+
+def _str(name: bytes) -> str:
+    return name.decode("utf-8", "replace")
