@@ -17,7 +17,8 @@ from tapeline.cassettes.event_times import timed_events
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.inventory import Call, call_of
 from tapeline.cassettes.matching import normal_url
-from tapeline.cassettes.redaction import KEPT_HEADERS, masked
+from tapeline.cassettes.redaction import masked
+from tapeline.cassettes.showable import shown_body, shown_headers, shown_value
 from tapeline.cassettes.spending import usd
 from tapeline.latency.pacing import TransportFailure
 from tapeline.types import Json
@@ -28,8 +29,6 @@ SHOWN_CHARACTERS = 400
 """Of each body, those at its end among them, and of each of its lines, unless all of it is wanted."""
 
 FEW_EVENTS = 3
-NESTING_LIMIT = 100
-HIDDEN = "(not shown)"
 
 Tone = Literal["head", "bad", "plain", "note"]
 
@@ -46,7 +45,7 @@ def transcript(interaction: Interaction, *, is_full: bool = False) -> Iterator[L
     request, response = interaction.request, interaction.response
     yield Line(masked(f"{request.method} {normal_url(request.url)}"), "head")
     yield from _headers(request.headers.items())
-    yield from _body(_set_out(_value(request.body)), is_full=is_full)
+    yield from _body(_set_out(shown_body(request.body)), is_full=is_full)
     yield Line("")
     yield _status_line(response)
     yield from _headers(response.headers)
@@ -65,7 +64,7 @@ def _status_line(response: RecordedResponse) -> Line:
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> Iterator[Line]:
-    yield from (Line(f"  {name}: {value}", "note") for name, value in _shown_headers(headers))
+    yield from (Line(f"  {name}: {value}", "note") for name, value in shown_headers(headers))
 
 
 def _body(lines: Sequence[str], *, is_full: bool) -> Iterator[Line]:
@@ -92,53 +91,10 @@ def _set_out(value: Json) -> list[str]:
     return text.splitlines()
 
 
-def _value(body: bytes) -> Json:
-    """Return the JSON of a body, or its text; of what is neither, how long it is."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        return f"({len(body):,} bytes that are no text)"
-    try:
-        return _shown(json.loads(text))
-    except (ValueError, RecursionError):
-        return masked(text)
-
-
-def _shown(value: Json) -> Json:
-    """Return a value without secrets, or a remark if setting it out would exhaust the stack.
-
-    Value by value: in JSON, a line end before a secret is a letter, and hides where the secret begins.
-    """
-    return _masked_values(value) if _is_shallow(value) else "(nested too deeply to show)"
-
-
-def _masked_values(value: Json) -> Json:
-    if isinstance(value, dict):
-        return {masked(key): _masked_values(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked_values(item) for item in value]
-    return masked(value) if isinstance(value, str) else value
-
-
-def _is_shallow(value: Json) -> bool:
-    level: list[Json] = [value]
-    for _ in range(NESTING_LIMIT):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return True
-    return False
-
-
-def _children(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
-
-
 def _response_lines(response: RecordedResponse) -> list[str]:
     content = content_of(response)
     if content.kind in ("json", "text"):
-        return _set_out(_value(plain_body(response)))
+        return _set_out(shown_body(plain_body(response)))
     return list(_event_lines(response, content))
 
 
@@ -174,7 +130,7 @@ def _without(event: Event, repeated: Mapping[str, Json]) -> Json:
 
 def _on_one_line(value: Json) -> str:
     """Return a value on one line; line ends of a text as \\n, for an event is one line."""
-    shown = _shown(value)
+    shown = shown_value(value)
     return shown.replace("\n", "\\n") if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 
 
@@ -237,13 +193,13 @@ def transcript_json(interaction: Interaction) -> dict[str, Any]:
         "request": {
             "method": request.method,
             "url": masked(normal_url(request.url)),
-            "headers": dict(_shown_headers(request.headers.items())),
-            "body": _value(request.body) if request.body else None,
+            "headers": dict(shown_headers(request.headers.items())),
+            "body": shown_body(request.body) if request.body else None,
         },
         "response": {
             "status": response.status,
             "reason": masked(response.reason),
-            "headers": [list(header) for header in _shown_headers(response.headers)],
+            "headers": [list(header) for header in shown_headers(response.headers)],
             **_content_json(response),
             "is_cut": response.is_cut,
             "failure": failure and _failure_text(failure),
@@ -257,17 +213,12 @@ def transcript_json(interaction: Interaction) -> dict[str, Any]:
     }
 
 
-def _shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for name, value in headers:
-        yield name, masked(value) if KEPT_HEADERS.fullmatch(name.lower()) else HIDDEN
-
-
 def _content_json(response: RecordedResponse) -> dict[str, Json]:
     content = content_of(response)
     if content.kind in ("json", "text"):
-        return {"body": _value(plain_body(response)) if response.body else None, "events": None}
+        return {"body": shown_body(plain_body(response)) if response.body else None, "events": None}
     events = [
-        {"at_s": at_s, "type": event.type, "value": _shown(event.value)}
+        {"at_s": at_s, "type": event.type, "value": shown_value(event.value)}
         for at_s, event in timed_events(response, content)
     ]
     return {"body": None, "events": events}
