@@ -47,6 +47,7 @@ KEEPERS = {
     "boto3": {"http"},
     "botocore": {"http", "cassettes"},
     "vcr": {"cassettes"},
+    "filelock": {"cassettes.files"},
     "opentelemetry": {"telemetry", "testing"},
     "jsonschema": {"validation"},
 }

@@ -23,7 +23,6 @@ from tapeline.cassettes.vcr_form import (
     response_dict,
 )
 from tapeline.cassettes.yaml_text import emit, parse
-from tapeline.cassettes.yaml_text import refuse_nesting as refuse_nesting
 from tapeline.errors import InvalidCassetteError
 
 FORMAT_VERSION = 1
