@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,8 +32,6 @@ Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
 CLIENTS: dict[str, Client] = {**BLOCKING, **ASYNCIO}
 MODES = ("plain", "stream")
-CASES = [(client, mode) for client in CLIENTS for mode in MODES]
-
 REQUESTS = 160
 TASKS = 20
 
@@ -86,60 +85,41 @@ def pieces(heard: Heard) -> list[list[Piece]]:
 # One call at a time -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What a server sent, what the client made of it live, and the cassette of both."""
-
-    client: Client
-    mode: str
-    server: LocalServer
-    path: Path
-    sent: tuple[RecordedResponse, ...]
-    live: Heard
-
-
-@pytest.fixture(scope="module", params=CASES, ids="-".join)
-def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recorded]:
-    name, mode = request.param
-    client = CLIENTS[name]
-    path = tmp_path_factory.mktemp("matrix") / f"{name}-{mode}.yaml"
-    clock = SteppedClock()
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+def test_what_a_server_sent_comes_from_the_tape_as_it_came_from_the_server(
+    client: Client, mode: str, tmp_path: Path
+) -> None:
+    """Its bytes, cut where they were cut, and to the nanosecond when they came: the TTFT and every gap."""
+    path, clock = tmp_path / "cassette.yaml", VirtualClock()
     sent = recordings(client.wire, mode)
-    with LocalServer(Playback(sent, clock)) as server:
+
+    with recorded(client, mode, path) as (server, live):
+        with use_cassette(path) as tape:
+            at_once = hear(client, server.url, mode, SystemClock())
+        with use_cassette(path, pace="recorded", clock=clock):
+            in_time = hear(client, server.url, mode, clock, clock.run)
+
+    assert [facts(interaction.response) for interaction in load(path)] == list(map(facts, sent))
+    assert pieces(live) == pieces(at_once) == pieces(in_time)
+    assert tape.play_counts == dict.fromkeys(range(CALLS), 1)
+    assert len(server.asked) == CALLS
+    assert list(map(letters, in_time)) == [due_letters(response, client.wire, mode) for response in sent]
+
+
+@contextmanager
+def recorded(client: Client, mode: str, path: Path) -> Iterator[tuple[LocalServer, Heard]]:
+    """Record what a server sends, at the times at which it sent it once; the server stays."""
+    clock = SteppedClock()
+    with LocalServer(Playback(recordings(client.wire, mode), clock)) as server:
         with use_cassette(path, record_mode="once", clock=clock):
             live = hear(client, server.url, mode, SystemClock())
-        yield Recorded(client=client, mode=mode, server=server, path=path, sent=sent, live=live)
+        yield server, live
 
 
-def test_a_recording_is_what_the_server_sent(recorded: Recorded) -> None:
-    """Its bytes, cut where the server cut them, at the times it sent them."""
-    responses = [interaction.response for interaction in load(recorded.path)]
-
-    assert [response.blocks() for response in responses] == [response.blocks() for response in recorded.sent]
-    assert [response.times for response in responses] == [response.times for response in recorded.sent]
-    assert not any(response.is_cut for response in responses)
-
-
-def test_a_replay_hands_out_what_the_live_call_did(recorded: Recorded) -> None:
-    with use_cassette(recorded.path) as tape:
-        replayed = hear(recorded.client, recorded.server.url, recorded.mode, SystemClock())
-
-    assert pieces(replayed) == pieces(recorded.live)
-    assert tape.play_counts == dict.fromkeys(range(CALLS), 1)
-    assert len(recorded.server.asked) == CALLS
-
-
-def test_at_the_recorded_pace_each_letter_comes_exactly_when_it_came(recorded: Recorded) -> None:
-    """On a virtual clock, from the first one to the last: the TTFT and every gap."""
-    clock = VirtualClock()
-
-    with use_cassette(recorded.path, pace="recorded", clock=clock):
-        replayed = hear(recorded.client, recorded.server.url, recorded.mode, clock, clock.run)
-
-    assert [letters(call) for call in replayed] == [
-        due_letters(response, recorded.client.wire, recorded.mode) for response in recorded.sent
-    ]
-    assert pieces(replayed) == pieces(recorded.live)
+def facts(response: RecordedResponse) -> tuple[Any, ...]:
+    """Return what a recording of a recording has to keep: bytes, cuts and times."""
+    return response.status, response.blocks(), response.times, response.is_cut
 
 
 def letters(call: Iterable[Timed]) -> list[tuple[int, str]]:
@@ -232,16 +212,14 @@ def test_at_the_recorded_pace_letters_come_within_five_milliseconds(name: str, t
     """The first one, and all by their median: a busy machine wakes some sleepers late."""
     client, path = CLIENTS[name], tmp_path / "cassette.yaml"
     sent = recordings(client.wire, "stream")
-    clock = SteppedClock()
-    with LocalServer(Playback(sent, clock)) as server, use_cassette(path, record_mode="once", clock=clock):
-        hear(client, server.url, "stream", SystemClock())
 
-    def replay_error_s() -> float:
+    def replay_error_s(url: str) -> float:
         with use_cassette(path, pace="recorded"):
-            replayed = hear(client, server.url, "stream", SystemClock())
+            replayed = hear(client, url, "stream", SystemClock())
         return error_s(replayed[-1], sent[-1], wire=client.wire)  # a client's first call prepares the others
 
-    assert any(replay_error_s() <= TOLERANCE_S for _ in range(TRIES))
+    with recorded(client, "stream", path) as (server, _):
+        assert any(replay_error_s(server.url) <= TOLERANCE_S for _ in range(TRIES))
 
 
 def error_s(call: list[Timed], response: RecordedResponse, *, wire: str) -> float:
