@@ -234,6 +234,23 @@ def test_a_budget_ends_a_recording(inner: Inner) -> None:
 
 
 @pytest.mark.parametrize("mark", ["vcr", "tape"])
+def test_times_are_recorded_as_they_pass_for_the_server(inner: Inner, mark: str) -> None:
+    """On the real clock, though the test runs on a virtual one. Planned faults spare live calls."""
+    result = inner.record(f"""
+    @pytest.mark.{mark}
+    @pytest.mark.tape(faults=[{{"status": 500}}])
+    def test_it(virtual_clock):
+        ask("hi", url=URL)
+    """)
+
+    result.assert_outcomes(passed=1)
+    assert "no call met" not in result.stdout.str()
+    [item] = load(inner.cassette("test_it"))
+    assert item.response.times is not None
+    assert item.response.times.head_s > 0
+
+
+@pytest.mark.parametrize("mark", ["vcr", "tape"])
 def test_rewriting_keeps_the_old_file_until_the_new_one_is_whole(inner: Inner, mark: str) -> None:
     """pytest-recording would delete it first. What is left over goes with it."""
     code = f"""

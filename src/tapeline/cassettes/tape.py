@@ -57,6 +57,7 @@ class Tape:
     meter: counts what live calls cost, and ends them when a budget is spent.
     watches_drift: keep what changed in requests that still match; see `drifts`.
     command: how to record the missing, for messages. faults: what goes wrong while it plays.
+    live_clock: of the times that are recorded, where they do not pass on `clock`.
     """
 
     source: str
@@ -71,6 +72,7 @@ class Tape:
     watches_drift: bool = False
     command: str | None = None
     faults: FaultPlan | None = None
+    live_clock: Clock | None = None
 
     def __post_init__(self) -> None:
         self._lock = Lock()
@@ -194,7 +196,7 @@ class Tape:
 
     def record(self, request: IncomingRequest) -> Recording:
         """Start to write down a live call. Calls are stored in the order they were started."""
-        recording = Recording(request, self.clock, self.meta, self._count)
+        recording = Recording(request, self.live_clock or self.clock, self.meta, self._count)
         with self._lock:
             self._recordings.append(recording)
             if self.record_mode == "verify" and (position := self.position_of(request)) is not None:

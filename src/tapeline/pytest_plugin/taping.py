@@ -65,6 +65,7 @@ def _loaded(path: Path, settings: TapeSettings, clock: Clock, **changed: Any) ->
 
 
 def _equip(tape: Tape, settings: TapeSettings, item: pytest.Item) -> None:
+    tape.live_clock = SystemClock()  # a server takes its time, whatever the clock of the test
     tape.faults = settings.faults
     tape.meter = run_of(item.config).meter
     tape.watches_drift = settings.drift != "off"
