@@ -169,6 +169,19 @@ def test_parsed_bodies_are_written_out(path: Path) -> None:
     assert item.response.body == '{"answer":["ü",1.5,null]}'.encode()
 
 
+@pytest.mark.parametrize("nothing", [{}, {"parsed_body": None}], ids=["no body", "no value"])
+def test_a_body_that_is_not_there_is_empty(nothing: dict[str, Any], path: Path) -> None:
+    content = plain()
+    for part in content["interactions"][0].values():
+        del part["body"]
+        part |= nothing
+
+    migrated(path, content)
+
+    [item] = load(path)
+    assert item.request.body == item.response.body == b""
+
+
 # Headers and provenance ---------------------------------------------------------------------------------
 
 

@@ -41,29 +41,37 @@ def lint(path: Path) -> list[Finding]:
         items = items_of(content, path)
     except InvalidCassetteError as error:
         return [Finding("error", "", error.message)]
-    findings, whole = _of_each(items, SideFiles(path))
-    findings += [Finding(severity, "", text) for severity, text in _of_the_file(path, content, whole)]
+    read = [_read(item, SideFiles(path)) for item in items]
+    findings = [
+        Finding(severity, f"interaction {number}", message)
+        for number, (item, found) in enumerate(zip(items, read, strict=True), 1)
+        for severity, message in _of_one(item, found)
+    ]
+    whole = [found for found in read if isinstance(found, Interaction)]
+    about_all = (*_metadata(content), *_secrets(path, whole), *_dates(whole), *_orphans(path))
+    findings += [Finding(severity, "", message) for severity, message in about_all]
     return sorted(findings, key=lambda finding: finding.severity)
 
 
-def _of_each(items: Sequence[Any], side: SideFiles) -> tuple[list[Finding], list[Interaction]]:
-    """Return what is wrong with single interactions, and those that can be read."""
-    findings, whole = [], []
-    for number, item in enumerate(items, 1):
-        try:
-            interaction = interaction_of(item["request"], item["response"], side)
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            found: Found = iter([("error", f"cannot be read: {type(error).__name__}: {error}")])
-        except InvalidCassetteError as error:
-            found = iter([("error", error.message)])
-        else:
-            whole.append(interaction)
-            found = (each for check in CHECKS for each in check(item, interaction))
-        findings += [Finding(severity, f"interaction {number}", text) for severity, text in found]
-    return findings, whole
+def _read(item: Any, side: SideFiles) -> Interaction | str:
+    """Return an interaction, or why it cannot be read."""
+    try:
+        return interaction_of(item["request"], item["response"], side)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        return f"cannot be read: {type(error).__name__}: {error}"
+    except InvalidCassetteError as error:
+        return error.message
 
 
 # One interaction ----------------------------------------------------------------------------------------
+
+
+def _of_one(item: Any, found: Interaction | str) -> Found:
+    if isinstance(found, str):
+        yield "error", found
+    else:
+        for check in CHECKS:
+            yield from check(item, found)
 
 
 def _for_other_readers(item: Mapping[str, Any], _: Interaction) -> Found:
@@ -137,22 +145,27 @@ CHECKS: tuple[Callable[[Mapping[str, Any], Interaction], Found], ...] = (
 # The whole file -----------------------------------------------------------------------------------------
 
 
+def _metadata(content: Mapping[str, Any]) -> Found:
+    if content.get("metadata"):
+        yield "warning", "pytest-recording cannot load a cassette with metadata: migrate it"
+
+
+def _secrets(path: Path, whole: Sequence[Interaction]) -> Found:
+    try:
+        refuse_secrets(path.read_text(encoding="utf-8"), whole, str(path))
+    except CassetteError as error:
+        yield "error", f"it would not be written today: {error.message}"
+
+
+def _dates(whole: Sequence[Interaction]) -> Found:
+    if undated := sum("recorded_at" not in item.response.meta for item in whole):
+        yield "warning", f"no meta.recorded_at in {undated} of {len(whole)}: nobody can tell how old it is"
+
+
 _DIGEST = re.compile(r"\bsha256: '?([0-9a-f]{64})\b")
 
 
-def _of_the_file(path: Path, content: Mapping[str, Any], whole: list[Interaction]) -> Found:
-    if content.get("metadata"):
-        yield "warning", "pytest-recording cannot load a cassette with metadata: migrate it"
-    text = path.read_text(encoding="utf-8")
-    try:
-        refuse_secrets(text, whole, str(path))
-    except CassetteError as error:
-        yield "error", f"it would not be written today: {error.message}"
-    undated = [str(n) for n, item in enumerate(whole, 1) if "recorded_at" not in item.response.meta]
-    if undated:
-        yield (
-            "warning",
-            f"no meta.recorded_at in {len(undated)} of {len(whole)}: nobody can tell how old it is",
-        )
-    for orphan in SideFiles(path).orphans(_DIGEST.findall(text)):
+def _orphans(path: Path) -> Found:
+    named = _DIGEST.findall(path.read_text(encoding="utf-8"))
+    for orphan in SideFiles(path).orphans(named):
         yield "warning", f"no interaction names the side file {orphan.name}: remove it"

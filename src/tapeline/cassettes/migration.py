@@ -72,6 +72,7 @@ def migrate(path: Path) -> Migration:
 
 
 def _read(path: Path) -> tuple[list[Interaction], list[str]]:
+    """Return the interactions of a file, each at its best, and what to know of them."""
     content = content_of_file(path)
     items, side = items_of(content, path), SideFiles(path)
     meta = content.get("metadata") if isinstance(content.get("metadata"), dict) else {}
@@ -79,15 +80,15 @@ def _read(path: Path) -> tuple[list[Interaction], list[str]]:
     for number, item in enumerate(items, 1):
         interaction = _whole(item, f"{path}: interaction {number}", side)
         plain, remark = _unpacked(interaction.response)
-        remarks += [f"interaction {number}: {remark}"] if remark else []
         interactions.append(replace(interaction, response=_with_provenance(_once_each(plain), meta)))
+        remarks += [f"interaction {number}: {remark}"] if remark else []
     return interactions, remarks
 
 
 def _whole(item: Any, where: str, side: SideFiles) -> Interaction:
     try:
-        request, response = item["request"], _of_today(item["response"])
-        return interaction_of(_with_body(request), _with_body(response), side)
+        request, response = _with_body(item["request"]), _with_body(_of_today(item["response"]))
+        return interaction_of(request, response, side)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InvalidCassetteError(f"{where}: {type(error).__name__}: {error}") from error
 
@@ -104,11 +105,12 @@ def _of_today(response: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_body(part: dict[str, Any]) -> dict[str, Any]:
-    """Return a request or a response with a body, where its parsed value stands in its place."""
-    rest = {key: value for key, value in part.items() if key != "parsed_body"}
-    if len(rest) == len(part):
+    """Return a request or a response with a body, where its parsed value, or nothing, stands in its place."""
+    if "body" in part and "parsed_body" not in part:
         return part
-    text = json.dumps(part["parsed_body"], ensure_ascii=False, separators=(",", ":"))
+    rest = {key: value for key, value in part.items() if key != "parsed_body"}
+    value = part.get("parsed_body")
+    text = "" if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return rest | {"body": {"string": text}}
 
 
