@@ -88,10 +88,25 @@ def test_a_file_counts_as_it_is_and_each_once(tmp_path: Path) -> None:
     assert found_in(tmp_path, "odd.name", "cassettes", "cassettes/a.yaml") == ["odd.name", "cassettes/a.yaml"]
 
 
-def test_a_folder_inside_a_folder_of_cassettes_holds_cassettes(tmp_path: Path) -> None:
+def test_a_folder_inside_a_folder_of_cassettes_holds_cassettes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     written(tmp_path, "cassettes/deep/a.yaml", text="broken")
 
     assert found_in(tmp_path, "cassettes/deep") == ["cassettes/deep/a.yaml"]
+    assert find_cassettes([Path("cassettes/deep")]) == [Path("cassettes/deep/a.yaml")]
+
+
+def test_a_project_may_lie_in_a_folder_of_that_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings are no broken cassettes because of that."""
+    project = tmp_path / "cassettes" / "project"
+    written(project, "settings.yaml", text="of: no interest")
+
+    from_outside = found_in(project)
+    monkeypatch.chdir(project)
+
+    assert (from_outside, found_in(project), find_cassettes([Path()])) == ([], [], [])
 
 
 def test_links_do_not_lead_round_in_circles(tmp_path: Path) -> None:
@@ -114,6 +129,12 @@ def test_cassettes_in_json_are_found_where_they_are_wanted(tmp_path: Path) -> No
 
     assert [path.name for path in found] == ["b.json", "a.json"]
     assert found_in(tmp_path) == []
+
+
+def test_side_files_count_as_part_of_their_cassette(tmp_path: Path) -> None:
+    save(tmp_path / "a.yaml", [interaction(answer=response(b"\xff" * 100_000))])
+
+    assert 100_000 < read_cassette(tmp_path / "a.yaml").file_bytes < 102_000
 
 
 def test_a_deleted_cassette_leaves_nothing_behind(tmp_path: Path) -> None:

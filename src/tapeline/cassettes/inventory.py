@@ -57,8 +57,15 @@ def find_cassettes(paths: Sequence[Path], suffixes: tuple[str, ...] = SUFFIXES) 
 
 def _below(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     for path in project_files(folder, suffixes):
-        if "cassettes" in path.absolute().parent.parts or _begins_as_one(path):
+        if "cassettes" in _folders(path, folder) or _begins_as_one(path):
             yield path
+
+
+def _folders(path: Path, folder: Path) -> tuple[str, ...]:
+    """Return the folders a file is in, from the current one on: a project may lie anywhere."""
+    here, absolute = Path.cwd(), path.absolute()
+    start = here if absolute.is_relative_to(here) else folder.absolute().parent
+    return absolute.relative_to(start).parent.parts
 
 
 def project_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
@@ -104,7 +111,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cassette:
-    """A file and its calls. problem: why it cannot be read, or None."""
+    """A file and its calls. problem: why it cannot be read, or None. file_bytes: with its side files."""
 
     path: Path
     file_bytes: int
@@ -155,13 +162,18 @@ class Cassette:
 def read_cassette(path: Path) -> Cassette:
     """Return what a file holds, or what is wrong with it."""
     try:
-        file_bytes = path.stat().st_size
+        file_bytes = _size(path)
         calls = tuple(map(call_of, load(path)))
     except OSError as error:
         return Cassette(path=path, file_bytes=0, problem=f"cannot read it: {error.strerror}")
     except InvalidCassetteError as error:
         return Cassette(path=path, file_bytes=file_bytes, problem=error.message.removeprefix(f"{path}: "))
     return Cassette(path=path, file_bytes=file_bytes, calls=calls)
+
+
+def _size(path: Path) -> int:
+    every_side_file = SideFiles(path).orphans(())
+    return sum(file.stat().st_size for file in (path, *every_side_file))
 
 
 def call_of(interaction: Interaction) -> Call:
