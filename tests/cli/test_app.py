@@ -24,7 +24,7 @@ COMMANDS = sorted(str(command.name) for command in app.registered_commands)
 
 
 def test_these_are_the_commands() -> None:
-    assert COMMANDS == ["bench", "record", "run", "schema", "serve"]
+    assert COMMANDS == ["bench", "init", "record", "run", "schema", "serve"]
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -208,3 +210,11 @@ def test_a_python_check_is_told_what_was_run() -> None:
     context = CheckContext(scenario="s", case="c", target="t", variables={"city": "Paris"})
 
     assert judged(PARIS, "python", "check_functions.knows_its_place", context).holds
+
+
+def test_the_page_on_scenarios_explains_every_check() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    table = page.partition("\n## Checks\n")[2].partition("\n## ")[0]
+
+    firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert {name for first in firsts for name in re.findall("`([a-z-]+)`", first)} == CHECKS.keys()

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from tapeline import __version__
-from tapeline.cli import bench, cassette, editors, providers, record, scenarios, serve
+from tapeline.cli import bench, cassette, editors, init, providers, record, scenarios, serve
 from tapeline.errors import LLMError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("bench")(bench.bench)
+app.command("init")(init.init)
 app.command("record")(record.record)
 app.command("run")(scenarios.run)
 app.command("schema")(editors.schema)

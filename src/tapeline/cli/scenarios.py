@@ -11,11 +11,11 @@ import typer
 
 from tapeline.cli.terminal import fail_if, say, say_json
 from tapeline.errors import ConfigError
-from tapeline.scenarios import ScenarioFile, bundled_scenarios, load_scenario, load_scenarios
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from tapeline.scenarios import ScenarioFile
     from tapeline.scenarios.selection import Run
     from tapeline.scenarios.verdicts import Ran
 
@@ -77,6 +77,8 @@ def chosen_runs(
 
 def scenario_files(paths: Sequence[Path] | None) -> list[ScenarioFile]:
     """Return the scenarios of files and folders, or the bundled ones. Raises ScenarioError, ConfigError."""
+    from tapeline.scenarios import bundled_scenarios, load_scenario, load_scenarios
+
     files: list[ScenarioFile] = []
     for path in paths or [bundled_scenarios()]:
         if not path.exists():
