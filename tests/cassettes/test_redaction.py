@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
-from collections.abc import Mapping
+import zlib
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import clients
@@ -13,14 +16,15 @@ import pytest
 from local_server import Answer, Asked, LocalServer
 from recordings import chat, interaction, request, response, timed
 
-from tapeline.cassettes import use_cassette
+from tapeline.cassettes import load_tape, use_cassette
 from tapeline.cassettes.fileformat import load, save
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.matching import Matcher
-from tapeline.cassettes.redaction import KEPT_HEADERS, masked, redacted
+from tapeline.cassettes.matching import FORM, Matcher
+from tapeline.cassettes.redaction import EVENT_STREAM, KEPT_HEADERS, masked, redacted
 from tapeline.errors import CassetteError, CassetteMissError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.providers.bedrock import BedrockCodec
+from tapeline.providers.eventstream import encode_frame
 from tapeline.types import Chunk
 
 CANARY = "canary-0123456789"
@@ -179,6 +183,275 @@ def test_frames_of_an_event_stream_stay_whole(path: Path, monkeypatch: pytest.Mo
     decoder.finish()
     assert text == "the key is REDACTED*********."
     assert [len(block) for block in loaded.blocks()] == [len(block) for block in blocks]
+
+
+# What names declare -------------------------------------------------------------------------------------
+
+FIELDS: Mapping[str, tuple[str, bytes]] = {
+    "a field": ("application/json", b'{"model": "m", "api_key": "%s"}'),
+    "nested": ("application/json", b'{"tools": [{"headers": {"X-Api-Key": "%s"}}]}'),
+    "camel case": ("application/json", b'{"clientSecret":"%s"}'),
+    "JSON in a string": ("application/json", b'{"arguments": "{\\"password\\": \\"%s\\"}"}'),
+    "JSON in JSON in a string": (
+        "application/json",
+        rb'{"a": "{\"b\": \"{\\\"password\\\": \\\"%s\\\"}\"}"}',
+    ),
+    "escaped": ("application/json", rb'{"token": "%s\"\u00e9"}'),
+    "not quite JSON": ("application/json", b'{"refresh_token": "%s", "text": "cut of'),
+    "events": ("text/event-stream", b'data: {"session_token": "%s"}\n\ndata: [DONE]\n\n'),
+    "lines": ("application/x-ndjson", b'{"a": 1}\n{"access_token": "%s"}\n'),
+    "form": ("application/x-www-form-urlencoded", b"grant_type=x&client_secret=%s&scope=y"),
+    "multipart": (
+        "multipart/form-data; boundary=b1",
+        b'--b1\r\nContent-Disposition: form-data; name="api_key"\r\n\r\n%s\r\n--b1--\r\n',
+    ),
+    "a signed URL": ("application/json", b'{"url": "https://files.test/x?X-Amz-Signature=%s&v=1"}'),
+    "a URL with a key": ("text/plain", b"see https://files.test/x?v=1&sig=%s for more"),
+}
+
+
+@pytest.mark.parametrize("secret", [CANARY, "hunter2"], ids=["long", "short"])
+@pytest.mark.parametrize(("media_type", "body"), FIELDS.values(), ids=FIELDS.keys())
+def test_what_is_called_a_secret_is_not_written(media_type: str, body: bytes, secret: str) -> None:
+    """On either side; and the body keeps its length and all that is no secret."""
+    body = body.replace(b"%s", secret.encode())
+    asked = request(body, headers={"content-type": media_type})
+    answer = response(body, headers=[("Content-Type", media_type)])
+
+    kept = redacted(interaction(asked, answer))
+
+    for clean in (kept.request.body, kept.response.body):
+        before, _, after = body.partition(secret.encode())
+        assert secret.encode() not in clean
+        assert len(clean) == len(body)
+        assert clean.startswith(before)
+        assert clean.endswith(after.removeprefix(rb"\"\u00e9"))
+    assert redacted(kept) == kept
+
+
+def test_what_is_called_a_secret_is_blanked_where_the_answer_says_it_again() -> None:
+    asked = request({"client_secret": CANARY})
+
+    kept = redacted(interaction(asked, response(f"no client has {CANARY}".encode())))
+
+    assert kept.response.body == b"no client has REDACTED*********"
+
+
+def test_counts_and_pieces_of_text_are_no_secrets() -> None:
+    said = {
+        "max_tokens": 100,
+        "usage": {"prompt_tokens": "12345678", "nextPageToken": "page-2-of-many"},
+        "logprobs": [
+            {"token": "internationalization", "logprob": -0.1},
+            {"logprob": -12.345678901234, "token": "antidisestablishment"},
+        ],
+        "tools": [{"properties": {"password": {"type": "string"}}, "required": ["password"]}],
+        "prompt_cache_key": "project-of-acme-1",
+    }
+    before = interaction(request(said), response(json.dumps(said).encode()))
+
+    assert redacted(before).request.body == before.request.body
+    assert redacted(before).response.body == before.response.body
+
+
+# What comes in pieces -----------------------------------------------------------------------------------
+
+
+def streamed(pieces: Sequence[str]) -> Mapping[str, tuple[str, list[bytes]]]:
+    """The pieces as models say them, by media type: a block for each."""
+    events = [json.dumps({"index": 0, "delta": {"text": piece}}).encode() for piece in pieces]
+    packed = [json.dumps({"bytes": b64encode(event).decode()}).encode() for event in events]
+    headers = {":message-type": "event", ":event-type": "chunk"}
+    return {
+        "SSE": ("text/event-stream", [b"event: delta\ndata: %s\n\n" % event for event in events]),
+        "SSE of text": ("text/event-stream", [b"data: %s\n\n" % piece.encode() for piece in pieces]),
+        "lines": ("application/x-ndjson", [event + b"\n" for event in events]),
+        "frames": (f"{EVENT_STREAM}", [encode_frame(headers, event) for event in events]),
+        "frames with base64": (f"{EVENT_STREAM}", [encode_frame(headers, event) for event in packed]),
+    }
+
+
+@pytest.mark.parametrize("form", streamed([]).keys())
+@pytest.mark.parametrize("cut", range(1, len(CANARY)))
+def test_a_secret_that_a_model_says_in_pieces_is_not_written(
+    cut: int, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut anywhere; the blocks keep their sizes, and what is around it stays."""
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    media_type, blocks = streamed(["It is ", CANARY[:cut], CANARY[cut:], "."])[form]
+    answer = timed(
+        *((block, n / 10) for n, block in enumerate(blocks)), headers=[("content-type", media_type)]
+    )
+
+    kept = redacted(interaction(answer=answer)).response
+
+    blank = "REDACTED".ljust(len(CANARY), "*")
+    assert kept.blocks() == streamed(["It is ", blank[:cut], blank[cut:], "."])[form][1]
+
+
+def test_a_secret_said_in_one_of_two_answers_at_once_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    events = [
+        {"choices": [{"index": index, "delta": {"content": piece}}]}
+        for pair in zip(CANARY, "and-another-thing", strict=True)
+        for index, piece in enumerate(pair)
+    ]
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+
+    kept = redacted(interaction(answer=response(body))).response
+
+    said = [json.loads(line[6:])["choices"][0] for line in kept.body.split(b"\n\n") if line]
+    texts = ["".join(one["delta"]["content"] for one in said if one["index"] == n) for n in (0, 1)]
+    assert texts == ["REDACTED*********", "and-another-thing"]
+
+
+def test_a_password_among_streamed_arguments_is_not_written() -> None:
+    text = json.dumps({"user": "me", "password": "hunter2-hunter2"})
+    events = [{"delta": {"partial_json": text[at : at + 3]}} for at in range(0, len(text), 3)]
+    body = b"".join(b"data: %s\n\n" % json.dumps(event).encode() for event in events)
+
+    kept = redacted(interaction(answer=response(body))).response.body
+
+    said = [json.loads(line[6:])["delta"]["partial_json"] for line in kept.split(b"\n\n") if line]
+    assert json.loads("".join(said)) == {"user": "me", "password": "REDACTED*******"}
+
+
+def test_a_secret_in_escapes_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in CANARY)
+
+    kept = redacted(interaction(answer=response(f'{{"text": "{escaped}"}}'.encode()))).response
+
+    assert json.loads(kept.body)["text"].startswith("R*****E*****D")
+    assert len(kept.body) == len(f'{{"text": "{escaped}"}}')
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_packed_body_that_says_a_secret_is_kept_unpacked(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that says none stays as it came."""
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress}[encoding]
+    heads = [("Content-Type", "text/plain"), ("Content-Encoding", encoding)]
+    guilty, harmless = pack(f"it is {CANARY}".encode()), pack(b"it is fine")
+    answers = [timed((body[:9], 0.1), (body[9:], 0.2), headers=heads) for body in (guilty, harmless)]
+
+    kept, same = (redacted(interaction(answer=answer)).response for answer in answers)
+
+    assert b"".join(kept.blocks()) == kept.body == b"it is REDACTED*********"
+    assert kept.headers == (("Content-Type", "text/plain"),)
+    assert same.body == harmless
+    assert same.times == answers[1].times
+
+
+# Whose it is --------------------------------------------------------------------------------------------
+
+OWNERS = {
+    "an account": ("arn:aws:bedrock:us-east-1:123456789012:inference-profile/claude", "123456789012"),
+    "a role": ("arn:aws:sts::123456789012:assumed-role/Admin/jane@acme.test", "jane"),
+    "a user": ("arn:aws:iam::123456789012:user/jane.doe is not authorized", "jane.doe"),
+    "a key": ("arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/12ab34cd-56ef", "12ab34cd"),
+    "an organization": ("limit reached in organization org-AbCdEfGhIjKlMnOp12345678 on tokens", "AbCd"),
+    "a project": ("project proj_AbCdEfGhIjKlMnOp12345678 has no access", "AbCd"),
+    "a starred key": ("Incorrect API key provided: sk-pr**********wxYZ.", "wxYZ"),
+}
+
+
+@pytest.mark.parametrize(("text", "owner"), OWNERS.values(), ids=OWNERS.keys())
+def test_whose_it_is_is_not_written(text: str, owner: str) -> None:
+    """On either side; and the recording still answers the request."""
+    before = interaction(request(chat(text)), response(json.dumps({"message": text}).encode()))
+
+    kept = redacted(before)
+
+    for clean, whole in ((kept.request, before.request), (kept.response, before.response)):
+        assert owner.encode() not in clean.body
+        assert len(clean.body) == len(whole.body)
+    assert redacted(kept) == kept
+
+
+def test_an_account_is_not_written_where_it_stands_alone_either() -> None:
+    said = f"Account 123456789012 of {ARN.replace('claude', 'x')} has id 9876543210987"
+
+    kept = redacted(interaction(answer=response(said.encode()))).response.body
+
+    assert b"Account 000000000000 of" in kept
+    assert b"9876543210987" in kept
+
+
+@pytest.mark.parametrize("header", ["OpenAI-Organization", "openai-project", "anthropic-organization-id"])
+def test_the_organization_of_a_header_is_not_written_where_the_body_says_it(header: str) -> None:
+    answer = response(b"acme-research has no quota", headers=[(header, "acme-research")])
+
+    kept = redacted(interaction(answer=answer)).response
+
+    assert kept.headers == ()
+    assert kept.body == b"REDACTED***** has no quota"
+
+
+@pytest.mark.parametrize("text", ["org-anizations-and-such", "proj_files_for_everybody", "the org-chart"])
+def test_words_that_begin_like_an_organization_stay(text: str) -> None:
+    before = interaction(request(chat(text)))
+
+    assert redacted(before).request.body == before.request.body
+
+
+# Matching -----------------------------------------------------------------------------------------------
+
+TWINS: Mapping[str, tuple[IncomingRequest, IncomingRequest]] = {
+    "another secret in a field": (request({"a": 1, "api_key": CANARY}), request({"a": 1, "api_key": "x"})),
+    "no secret in a field": (request({"a": 1, "api_key": CANARY}), request({"a": 1})),
+    "another secret in a nested field": (
+        request({"tools": [{"type": "mcp", "authorization": CANARY}]}),
+        request({"tools": [{"type": "mcp", "authorization": "other"}]}),
+    ),
+    "another secret in a form": (
+        request(f"a=1&client_secret={CANARY}".encode(), headers={"content-type": FORM}),
+        request(b"a=1&client_secret=other", headers={"content-type": FORM}),
+    ),
+    "no secret in a form": (
+        request(f"a=1&client_secret={CANARY}".encode(), headers={"content-type": FORM}),
+        request(b"a=1", headers={"content-type": FORM}),
+    ),
+    "another key that the body says": (
+        request(chat(f"I am {CANARY}"), headers={"x-api-key": CANARY}),
+        request(chat("I am another-key-than-that"), headers={"x-api-key": "another-key-than-that"}),
+    ),
+    "another password in JSON in a string": (
+        request({"arguments": json.dumps({"password": CANARY})}),
+        request({"arguments": json.dumps({"password": "another-password-than-that"})}),
+    ),
+    "another account": (request({"profile": ARN}), request({"profile": ARN.replace("1234", "9876")})),
+    "another organization": (
+        request(chat("org-AbCdEfGhIjKlMnOp12345678")),
+        request(chat("org-ZbCdEfGhIjKlMnOp87654321")),
+    ),
+}
+
+
+@pytest.mark.parametrize(("recorded", "now"), TWINS.values(), ids=TWINS.keys())
+def test_a_request_finds_its_recording_whatever_its_secrets(
+    recorded: IncomingRequest, now: IncomingRequest, path: Path
+) -> None:
+    save(path, [interaction(recorded)])
+
+    assert load_tape(path).find(recorded) is not None
+    assert load_tape(path).find(now) is not None
+
+
+def test_a_secret_of_the_environment_does_not_keep_a_request_from_its_recording(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded with one, replayed with another."""
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    save(path, [interaction(request(chat(f"my key is {CANARY}")))])
+
+    monkeypatch.setenv("ACME_API_KEY", "another-key-than-that")
+    asked = request(chat("my key is another-key-than-that"))
+
+    assert load_tape(path).find(asked) is not None
+    assert load_tape(path).find(request(chat("my key is"))) is None
 
 
 # Headers ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from importlib import import_module, util
 import pytest
 
 from tapeline.cassettes import unpacking
-from tapeline.cassettes.unpacking import unpacked
+from tapeline.cassettes.unpacking import plain, unpacked
 from tapeline.http.decoding import BoundedBody
 
 TEXT = b'{"answer": "yes"}' * 200
@@ -89,3 +89,18 @@ def test_a_body_that_would_burst_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(unpacked(gzip.compress(bytes(10_000)), "gzip")) == 10_000
     with pytest.raises(ValueError, match="larger than 10000 bytes"):
         unpacked(gzip.compress(bytes(10_001)), "gzip")
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "expected"),
+    [
+        (gzip.compress(TEXT), [("Content-Encoding", "gzip")], TEXT),
+        (TEXT, [("content-encoding", "gzip")], TEXT),
+        (TEXT, [("content-type", "application/json")], TEXT),
+    ],
+    ids=["packed", "not as it says", "plain"],
+)
+def test_a_body_is_plain_where_it_can_be(
+    body: bytes, headers: list[tuple[str, str]], expected: bytes
+) -> None:
+    assert plain(body, headers) == expected

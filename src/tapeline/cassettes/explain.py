@@ -22,7 +22,7 @@ from tapeline.cassettes.differences import (
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.known_secrets import request_secrets
 from tapeline.cassettes.matching import Matcher, normal_url
-from tapeline.cassettes.redaction import masked
+from tapeline.cassettes.redaction import masked, redacted_request
 from tapeline.latency.pacing import IncomingRequest
 
 SHOWN_DIFFERENCES = 5
@@ -45,6 +45,8 @@ def explain_miss(
 
     command: the one that would record the call. play_counts: how often each position was played so far.
     """
+    secrets = list(request_secrets(request))
+    request = redacted_request(request)  # recorded ones are, too
     lines = [f"no interaction in {source} answers {request.method} {normal_url(request.url)}"]
     if not interactions:
         lines.append("  the cassette is empty or does not exist")
@@ -55,7 +57,7 @@ def explain_miss(
     if played := sum(count > 0 for count in (play_counts or {}).values()):
         lines.append(f"  {played} of {len(interactions)} interactions had been played before")
     lines += _advice(command)
-    return masked("\n".join(lines), request_secrets(request))
+    return masked("\n".join(lines), secrets)
 
 
 def _advice(command: str | None) -> list[str]:
@@ -113,9 +115,8 @@ def _nearest(request: IncomingRequest, interactions: Sequence[Interaction], matc
     best = min(differences, key=lambda position: len(differences[position]))  # of equals, the first
     found = differences[best]
     lines = [f"  nearest is interaction {best + 1} of {len(interactions)}, which differs in:"]
-    secrets = list(request_secrets(request))
     for place, recorded, now in found[:SHOWN_DIFFERENCES]:
-        old, new = beside(recorded, now, secrets)
+        old, new = beside(recorded, now)
         lines += [f"    {readable(place)}{_message(place)}", f"      - {old}", f"      + {new}"]
     if len(found) > SHOWN_DIFFERENCES:
         lines.append(f"    and {len(found) - SHOWN_DIFFERENCES} more places")

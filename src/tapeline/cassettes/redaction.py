@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate, pairwise
 from typing import Any
 from zlib import crc32
 
@@ -24,8 +25,8 @@ from tapeline.cassettes.body_strings import (
     texts,
 )
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
-from tapeline.cassettes.known_secrets import Needle, environment_secrets, needles, request_secrets, secrets_of
-from tapeline.cassettes.matching import FORM, blank, normal_url, without_accounts
+from tapeline.cassettes.known_secrets import Needle, environment_secrets, needles, secrets_of
+from tapeline.cassettes.matching import FORM, accounts_in, blank, normal_url, without_accounts
 from tapeline.cassettes.secret_names import (
     SECRET_HEADERS,
     is_secret_name,
@@ -33,7 +34,8 @@ from tapeline.cassettes.secret_names import (
     may_have_secret_fields,
 )
 from tapeline.cassettes.suspicion import refuse_secrets
-from tapeline.latency.pacing import IncomingRequest
+from tapeline.cassettes.unpacking import plain
+from tapeline.latency.pacing import IncomingRequest, RecordedTimes
 from tapeline.secret_shapes import STARRED_KEY, without_secrets
 
 __all__ = ["KEPT_HEADERS", "SECRET_HEADERS", "masked", "redacted", "redacted_request", "refuse_secrets"]
@@ -49,16 +51,19 @@ MULTIPART = "multipart/"
 
 def redacted(interaction: Interaction) -> Interaction:
     """Return what may be written of an interaction. What was redacted once stays as it is."""
-    request, response = interaction.request, interaction.response
-    secrets = [*secrets_of(interaction), *_declared(request.body), *_declared(response.body)]
-    wanted = needles(secrets)
-    return Interaction(request=_request(request, wanted), response=_response(response, wanted))
+    request, response = _unpacked_request(interaction.request), _unpacked_response(interaction.response)
+    wanted = [
+        *needles([*secrets_of(interaction), *_declared(request.body), *_declared(response.body)]),
+        *_accounts(request.url.encode() + request.body + response.body),
+    ]
+    kept = Interaction(request=_request(request, wanted), response=_response(response, wanted))
+    return _packed_again(interaction, kept, wanted, readable=Interaction(request=request, response=response))
 
 
 def redacted_request(request: IncomingRequest) -> IncomingRequest:
     """Return a request as it would be written: to compare it with written ones, and to speak of it."""
-    secrets = [*request_secrets(request), *environment_secrets(), *_declared(request.body)]
-    return _request(request, needles(secrets))
+    no_answer = RecordedResponse(status=0, reason="", headers=(), body=b"")
+    return redacted(Interaction(request=request, response=no_answer)).request
 
 
 def masked(text: str, secrets: Iterable[str] = ()) -> str:
@@ -102,6 +107,50 @@ def _noted(meta: Mapping[str, Any], wanted: Sequence[Needle]) -> dict[str, Any]:
 
 def _text(text: str, wanted: Sequence[Needle]) -> str:
     return _blanked(text.encode("utf-8", "surrogateescape"), wanted).decode("utf-8", "surrogateescape")
+
+
+# Packed bodies ------------------------------------------------------------------------------------------
+
+
+def _unpacked_request(request: IncomingRequest) -> IncomingRequest:
+    body = plain(request.body, request.headers.items())
+    if body == request.body:
+        return request
+    headers = {name: value for name, value in request.headers.items() if name != "content-encoding"}
+    return replace(request, headers=headers, body=body)
+
+
+def _unpacked_response(response: RecordedResponse) -> RecordedResponse:
+    body = plain(response.body, response.headers)
+    if body == response.body:
+        return response
+    headers = tuple(pair for pair in response.headers if pair[0].lower() != "content-encoding")
+    times = response.times and _stretched(response.times, len(body))
+    return replace(response, headers=headers, body=body, times=times)
+
+
+def _stretched(times: RecordedTimes, body_bytes: int) -> RecordedTimes:
+    """Return times for a body of another size: each block with its share of it."""
+    before = sum(size for size, _ in times.blocks)
+    ends = [end * body_bytes // before for end in accumulate(size for size, _ in times.blocks)]
+    sizes = [end - start for start, end in pairwise([0, *ends])]
+    blocks = ((size, at_s) for size, (_, at_s) in zip(sizes, times.blocks, strict=True) if size)
+    return replace(times, blocks=tuple(blocks))
+
+
+def _packed_again(
+    original: Interaction, kept: Interaction, wanted: Sequence[Needle], *, readable: Interaction
+) -> Interaction:
+    """Return what is kept, with the bodies that hold no secret packed as they came."""
+    request, response = kept.request, kept.response
+    if request.body == readable.request.body:
+        headers = dict(_kept(original.request.headers.items(), wanted))
+        request = replace(request, headers=headers, body=original.request.body)
+    if response.body == readable.response.body:
+        whole = original.response
+        headers_of_it = tuple(_kept(whole.headers, wanted))
+        response = replace(response, headers=headers_of_it, body=whole.body, times=whole.times)
+    return Interaction(request=request, response=response)
 
 
 # Bodies -------------------------------------------------------------------------------------------------
@@ -229,10 +278,15 @@ def _blanked_fields(data: bytes) -> bytes:
     return bytes(changed)
 
 
+def _accounts(data: bytes) -> Iterator[Needle]:
+    """Yield the accounts that ARNs name: they also stand alone."""
+    return (Needle(account, b"0" * len(account)) for account in accounts_in(data))
+
+
 def _declared(body: bytes) -> Iterator[str]:
     """Yield what fields declare to be secret, because the other side may say it again."""
-    for start, end in _fields(body):
-        yield said(body[start:end]).decode("utf-8", "replace")
+    values = (said(body[start:end]).decode("utf-8", "replace") for start, end in _fields(body))
+    return (value for value in values if not any(map(str.isspace, value)))
 
 
 # Forms --------------------------------------------------------------------------------------------------

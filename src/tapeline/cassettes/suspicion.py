@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from tapeline.cassettes.body_strings import Text, packed_documents, texts
 from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.unpacking import plain
 from tapeline.config import CONFIG_FILE, find_config_file
 from tapeline.errors import CassetteError, ConfigError
 from tapeline.secret_shapes import SUSPECTS
@@ -127,8 +128,8 @@ def _in_interaction(interaction: Interaction, name: str) -> Iterator[Suspicion]:
     if any(_shapes("\n".join(heads.values()).encode("utf-8", "surrogatepass"), name)):
         for place, text in heads.items():
             yield from _shapes(text.encode("utf-8", "surrogatepass"), f"{name}, {place}")
-    for side, body in (("request", request.body), ("response", response.body)):
-        yield from _in_body(body, f"{name}, {side} body")
+    yield from _in_body(plain(request.body, request.headers.items()), f"{name}, request body")
+    yield from _in_body(plain(response.body, response.headers), f"{name}, response body")
 
 
 def _in_body(body: bytes, name: str) -> Iterator[Suspicion]:

@@ -5,7 +5,7 @@ Bounded: a body that would unpack to more than any response may hold is refused 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -26,6 +26,15 @@ def unpacked(body: bytes, content_encoding: str) -> bytes:
     for name in reversed([part.strip().lower() for part in content_encoding.split(",")]):
         body = body if name in ("", "identity") else _undone(body, name)
     return body
+
+
+def plain(body: bytes, headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return a body as it reads: unpacked where its headers say that it is packed, and that can be undone."""
+    encoding = ", ".join(value for name, value in headers if name.lower() == "content-encoding")
+    try:
+        return unpacked(body, encoding)
+    except ValueError:
+        return body
 
 
 def _undone(body: bytes, name: str) -> bytes:
