@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from recordings import interaction, request, response
 
-from tapeline.cassettes.showable import HIDDEN, shown_body, shown_headers, shown_value
+from tapeline.cassettes.showable import HIDDEN, shown, shown_body, shown_headers, shown_value
 from tapeline.types import Json
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwx"
@@ -54,6 +55,19 @@ def test_secrets_are_taken_out_of_values(value: Json) -> None:
 def test_what_is_just_shallow_enough_is_shown() -> None:
     assert shown_value(nested(99)) == nested(99)
     assert shown_value(nested(100)) != nested(100)
+
+
+def test_an_interaction_is_shown_as_it_would_be_written() -> None:
+    """With the names of all headers, and the answer as it was."""
+    asked = request({"password": "opensesame"}, headers={"cookie": "id=1", "accept": "*/*"})
+    answer = response(b'{"a": 1}', headers=[("Content-Type", "application/json"), ("Date", "today")])
+
+    found = shown(interaction(asked, answer))
+
+    assert b"opensesame" not in found.request.body
+    assert found.request.headers == {"cookie": HIDDEN, "accept": "*/*"}
+    assert found.response.headers == (("Content-Type", "application/json"), ("Date", HIDDEN))
+    assert found.response.body == answer.body
 
 
 def test_headers_are_shown_if_a_cassette_of_ours_would_hold_them() -> None:

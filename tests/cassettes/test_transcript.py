@@ -156,7 +156,7 @@ def test_secrets_that_a_file_holds_are_not_shown() -> None:
     key = "sk-proj-abcdefghijklmnopqrstuvwx"
     known = interaction(
         request(
-            {"key": f"a line\n{key}"},
+            {"key": f"a line\n{key}", "password": "opensesame"},
             url=f"https://me:{key}@model.test/v1/chat/completions?api_key=abc123def",
             headers={"authorization": "Basic c2VjcmV0", "x-other": key},
         ),
@@ -167,7 +167,7 @@ def test_secrets_that_a_file_holds_are_not_shown() -> None:
 
     shown = text_of(known, is_full=True) + json.dumps(transcript_json(known))
 
-    assert [secret for secret in (key, "c2VjcmV0", "abc123def") if secret in shown] == []
+    assert [secret for secret in (key, "opensesame", "c2VjcmV0", "abc123def") if secret in shown] == []
     assert "authorization: (not shown)" in shown
 
 

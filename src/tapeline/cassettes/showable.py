@@ -7,12 +7,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from tapeline.cassettes.redaction import KEPT_HEADERS, masked
+from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.redaction import KEPT_HEADERS, masked, redacted
 from tapeline.types import Json
 
 NESTING_LIMIT = 100
 HIDDEN = "(not shown)"
+
+
+def shown(interaction: Interaction) -> Interaction:
+    """Return an interaction as it would be written today, and all its headers by name."""
+    kept = redacted(interaction)
+    request, response = interaction.request, interaction.response
+    return Interaction(
+        request=replace(kept.request, headers=dict(shown_headers(request.headers.items()))),
+        response=replace(kept.response, headers=tuple(shown_headers(response.headers))),
+    )
 
 
 def shown_headers(headers: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

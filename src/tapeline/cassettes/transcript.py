@@ -16,9 +16,8 @@ from tapeline.cassettes.contents import Content, Event, content_of, plain_body
 from tapeline.cassettes.event_times import timed_events
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.inventory import Call, call_of
-from tapeline.cassettes.matching import normal_url
 from tapeline.cassettes.redaction import masked
-from tapeline.cassettes.showable import shown_body, shown_headers, shown_value
+from tapeline.cassettes.showable import shown, shown_body, shown_value
 from tapeline.cassettes.spending import usd
 from tapeline.latency.pacing import TransportFailure
 from tapeline.types import Json
@@ -42,8 +41,9 @@ class Line(NamedTuple):
 
 def transcript(interaction: Interaction, *, is_full: bool = False) -> Iterator[Line]:
     """Yield a request and its response, then what is known of them: times, cost, origin."""
+    interaction = shown(interaction)
     request, response = interaction.request, interaction.response
-    yield Line(masked(f"{request.method} {normal_url(request.url)}"), "head")
+    yield Line(masked(f"{request.method} {request.url}"), "head")
     yield from _headers(request.headers.items())
     yield from _body(_set_out(shown_body(request.body)), is_full=is_full)
     yield Line("")
@@ -64,7 +64,7 @@ def _status_line(response: RecordedResponse) -> Line:
 
 
 def _headers(headers: Iterable[tuple[str, str]]) -> Iterator[Line]:
-    yield from (Line(f"  {name}: {value}", "note") for name, value in shown_headers(headers))
+    yield from (Line(f"  {name}: {value}", "note") for name, value in headers)
 
 
 def _body(lines: Sequence[str], *, is_full: bool) -> Iterator[Line]:
@@ -186,20 +186,21 @@ def _count(tokens: int | None) -> str:
 
 def transcript_json(interaction: Interaction) -> dict[str, Any]:
     """Return an interaction as JSON; a stream as its events."""
+    interaction = shown(interaction)
     request, response, call = interaction.request, interaction.response, call_of(interaction)
     spent, failure = call.spent, response.failure
     return {
         "source": call.source,
         "request": {
             "method": request.method,
-            "url": masked(normal_url(request.url)),
-            "headers": dict(shown_headers(request.headers.items())),
+            "url": masked(request.url),
+            "headers": dict(request.headers),
             "body": shown_body(request.body) if request.body else None,
         },
         "response": {
             "status": response.status,
             "reason": masked(response.reason),
-            "headers": [list(header) for header in shown_headers(response.headers)],
+            "headers": [list(header) for header in response.headers],
             **_content_json(response),
             "is_cut": response.is_cut,
             "failure": failure and _failure_text(failure),
