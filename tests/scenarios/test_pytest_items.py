@@ -131,6 +131,24 @@ def test_scenarios_are_recorded_with_pytest_recordings_option(
     assert load(cassettes / "other.yaml") == [recording()]
 
 
+def test_recording_stops_when_its_budget_is_spent(pytester: pytest.Pytester, folder: Path) -> None:
+    """And the summary says what it cost."""
+    path = folder / "scenarios" / "greeting.yaml"
+    with LocalServer(echo) as server:
+        path.write_text(
+            SCENARIO.replace("http://127.0.0.1:1", server.url)
+            .replace("openai:m", "openai:gpt-5.4-mini")
+            .replace("hello", "you said hi")
+        )
+        result = run_scenarios(
+            pytester, "--record-mode=rewrite", "--snapshot-update", "--record-budget=0.00000001"
+        )
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*the recording budget of * USD is spent*", "*1 call, * USD*"])
+    assert len(server.asked) == 1
+
+
 def test_scenarios_run_in_parallel(pytester: pytest.Pytester, folder: Path) -> None:
     """The mock speaks OpenAI's format too, and spares the worker the import of an SDK."""
     (folder / "scenarios" / "greeting.yaml").write_text(SCENARIO.replace("openai:m", "mock:m"))

@@ -81,7 +81,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if file_path.suffix == ".yaml" and file_path.parent.name == SCENARIO_FOLDER:
         from tapeline.scenarios.pytest_items import ScenarioModule
 
-        collector: pytest.Collector = ScenarioModule.from_parent(parent, path=file_path)
+        collector: ScenarioModule = ScenarioModule.from_parent(parent, path=file_path)
+        if settings.record_mode(parent.config) != "none":
+            from tapeline.pytest_plugin.summary import run_of
+
+            collector.meter = run_of(parent.config).meter
         return collector
     return None
 
