@@ -382,6 +382,16 @@ def test_unplayed_recordings_are_known() -> None:
     assert tape.unplayed() == [1, 2]
 
 
+def test_a_recording_that_a_broken_call_asked_for_is_not_unplayed() -> None:
+    """Its client gave up; one that asks again still gets it."""
+    for fault in ({"status": 500}, {"refused": True}, {"reset": {"after_bytes": 1}}):
+        tape = tape_of(("a", b"A"), ("b", b"B"), faults=parse_faults([fault]))
+
+        tape(request(chat("a")))
+
+        assert (tape.unplayed(), tape.play_counts.total()) == ([1], 0)
+
+
 def test_verifying_compares_shapes_and_keeps_nothing() -> None:
     """A call that was never recorded has nothing to be compared with."""
     tape = tape_of(("a", b'{"choices": [], "gone": 1}'), record_mode="verify")

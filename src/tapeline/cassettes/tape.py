@@ -82,6 +82,7 @@ class Tape:
         self._recorded_before: dict[Recording, int] = {}
         self.drifts: list[tuple[int, Difference]] = []
         self._streams = 0
+        self._peeked: set[int] = set()
         self.play_counts: Counter[int] = Counter()
         self._index: dict[bytes, deque[int]] = defaultdict(deque)
         self._queue_of: dict[int, deque[int]] = {}
@@ -127,9 +128,9 @@ class Tape:
         fault = None if self.faults is None or self.may_record else self.faults.next(request)
         if fault is None:
             return self.find(request)
+        response = self.find(request) if fault.consumes else self.peek(request)
         if fault.answer is not None:
             return fault.answer
-        response = self.find(request) if fault.consumes else self.peek(request)
         return None if response is None else fault.applied(response)
 
     def find(self, request: IncomingRequest) -> ScheduledResponse | None:
@@ -139,10 +140,12 @@ class Tape:
             return None if position is None else self.play(position, request)
 
     def peek(self, request: IncomingRequest) -> ScheduledResponse | None:
-        """Return what `find` would, and leave it there."""
+        """Return what `find` would, and leave it there: it was asked for, and can be asked for again."""
         with self._lock:
-            position = self.position_of(request)
-            return None if position is None else self._scheduled(self.interactions[position].response, 0)
+            if (position := self.position_of(request)) is None:
+                return None
+            self._peeked.add(position)
+            return self._scheduled(self.interactions[position].response, 0)
 
     def play(self, position: int, request: IncomingRequest) -> ScheduledResponse:
         """Count one play of an interaction and return its response. The caller holds the lock."""
@@ -222,7 +225,8 @@ class Tape:
     def unplayed(self) -> list[int]:
         """Return the positions of the interactions that nothing has asked for."""
         with self._lock:
-            return [n for n in range(len(self.interactions)) if not self.play_counts[n]]
+            asked_for = self._peeked | {n for n, count in self.play_counts.items() if count}
+            return [n for n in range(len(self.interactions)) if n not in asked_for]
 
     def verified(self) -> list[Verdict]:
         """Return how the answers of today differ from the recorded ones, for each call of mode verify."""
