@@ -12,10 +12,13 @@ import pytest
 from tapeline.bench.runner import Plan, run_benchmark
 from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.client import chat_model
 from tapeline.errors import CassetteMissError, ConfigError
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes
+from tapeline.providers.mock import Mock
 from tapeline.providers.openai import OpenAICodec
-from tapeline.scenarios import bundled_scenarios, load_scenario
+from tapeline.scenarios import bundled_scenarios, load_scenario, run_target
+from tapeline.server import Gateway
 from tapeline.types import ChatRequest, Chunk, Usage, user
 
 SCENARIO = """
@@ -142,3 +145,48 @@ def test_the_same_run_gives_the_same_bytes_in_any_process(scenario: Path) -> Non
     ]
 
     assert outputs[0].stdout == outputs[1].stdout
+
+
+def test_each_case_is_a_cell_of_its_own(scenario: Path) -> None:
+    scenario.write_text(
+        SCENARIO.replace("two words", "{{n}} words") + "cases: [{name: short, vars: {n: two}}]\n"
+    )
+    old = scenario.parent.parent / "cassettes" / "two-words" / "openai.yaml"
+    (old.parent / "openai").mkdir()
+    old.rename(old.parent / "openai" / "short.yaml")
+    heard: list[str] = []
+
+    [cell] = run_benchmark(plan(scenario, paces=["recorded"]), on_call=heard.append).cells
+
+    assert (cell.scenario, cell.requests, cell.errors) == ("two-words[short]", 4, 0)
+    assert set(heard) == {"two-words[short] openai:m recorded"}
+
+
+def test_faults_happen_in_benchmarks(scenario: Path) -> None:
+    """Two of four calls are tried twice, and take as much longer as the client waits."""
+    scenario.write_text(SCENARIO + "faults: [{status: 429, times: 2}]\n")
+
+    [cell] = run_benchmark(plan(scenario, paces=["recorded"], concurrency=1), on_call=lambda _: None).cells
+
+    assert (cell.errors, cell.http_calls) == (0, 6)
+    assert cell.total_s is not None
+    assert cell.total_s.min == 0.75
+    assert cell.total_s.max > 0.75
+
+
+def test_a_conversation_is_one_call_of_all_its_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tokens and its time are theirs together."""
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
+    path = tmp_path / "scenarios" / "talk.yaml"
+    path.parent.mkdir()
+    mock = Mock(replies=lambda request: f"{len(request.messages)} messages")
+    with Gateway(chat_model("mock:m", client=mock)) as server:
+        target = f"{{model: openai:m, base_url: '{server.url}/v1'}}"
+        path.write_text(f"name: talk\nturns: [one, two]\ntargets: [{target}]\nload: {{requests: 2}}\n")
+        file = load_scenario(path)
+        outcomes = run_target(file, file.scenario.targets[0], record_mode="once")
+
+    [cell] = run_benchmark(plan(path, paces=["none"]), on_call=lambda _: None).cells
+
+    tokens = sum(outcome.usage.input_tokens or 0 for outcome in outcomes)
+    assert (cell.requests, cell.http_calls, cell.errors, cell.input_tokens) == (2, 4, 0, 2 * tokens)

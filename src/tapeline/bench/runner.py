@@ -25,6 +25,7 @@ from tapeline.client.tool_loop import added_usage
 from tapeline.clock import NS_PER_S, Clock, SystemClock, VirtualClock
 from tapeline.errors import CassetteMissError, LLMError
 from tapeline.http.transport import HandlerTransport
+from tapeline.latency.faults import FaultPlan
 from tapeline.latency.pacing import (
     Handler,
     IncomingRequest,
@@ -106,6 +107,7 @@ def run_cell(
         pace=_pace(pace, target, plan.seed),
         clock=clock,
         ignore=file.scenario.match.ignore,
+        faults=FaultPlan(file.scenario.faults, seed=plan.seed),
         is_looping=True,
     )
     cell = _Cell(file, target, pace, tape, on_call)

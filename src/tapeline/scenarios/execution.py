@@ -187,8 +187,13 @@ def _refuse_changes(tape: Tape) -> None:
 
 def _replayed(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock) -> list[Outcome]:
     scenario = file.scenario
-    tape = load_tape(file.cassette(target), pace=pace, clock=clock, ignore=scenario.match.ignore)
-    tape.faults = FaultPlan(scenario.faults) if scenario.faults else None
+    tape = load_tape(
+        file.cassette(target),
+        pace=pace,
+        clock=clock,
+        ignore=scenario.match.ignore,
+        faults=FaultPlan(scenario.faults),
+    )
     asked: list[IncomingRequest] = []
     transport = HandlerTransport(_noting(tape, asked), clock)
     model = replaying_model(target, httpx2.Client(transport=transport), clock)
