@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -107,6 +108,23 @@ def test_a_project_may_lie_in_a_folder_of_that_name(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(project)
 
     assert (from_outside, found_in(project), find_cassettes([Path()])) == ([], [], [])
+
+
+def test_a_pipe_is_no_cassette(tmp_path: Path) -> None:
+    """Reading one would wait for ever."""
+    written(tmp_path, "cassettes/a.yaml")
+    os.mkfifo(tmp_path / "cassettes" / "pipe.yaml")
+
+    assert found_in(tmp_path) == ["cassettes/a.yaml"]
+
+
+def test_a_link_to_nothing_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "cassettes").mkdir()
+    (tmp_path / "cassettes" / "a.yaml").symlink_to(tmp_path / "gone")
+
+    [path] = find_cassettes([tmp_path])
+
+    assert "No such file" in (read_cassette(path).problem or "")
 
 
 def test_links_do_not_lead_round_in_circles(tmp_path: Path) -> None:

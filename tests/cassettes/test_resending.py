@@ -119,7 +119,14 @@ NOT_SENT = {
 def test_some_is_not_sent(recorded: Interaction) -> None:
     [found] = verify([recorded], lambda _: pytest.fail("sent"))
 
+    assert found.is_skipped
     assert (found.problem or "").startswith("not sent: ")
+
+
+def test_embeddings_are_sent() -> None:
+    [found] = verify([known({"a": 1}, url="https://any.test/v1/embeddings")], lambda _: answering({}))
+
+    assert [str(each) for each in found.differences] == ["removed: $.a (number)"]
 
 
 # Sending ------------------------------------------------------------------------------------------------

@@ -72,9 +72,9 @@ def project_files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
     """Yield the files of a project whose names end so, without what is hidden or installed."""
     for name, folders, files in os.walk(folder):
         folders[:] = [each for each in folders if not _is_skipped(each)]
-        yield from (
-            Path(name, file) for file in files if file.endswith(suffixes) and not file.startswith(".")
-        )
+        for path in (Path(name, file) for file in files if file.endswith(suffixes)):
+            if not path.name.startswith(".") and not path.is_fifo():  # who reads a pipe waits for ever
+                yield path
 
 
 def _is_skipped(folder: str) -> bool:

@@ -38,12 +38,16 @@ Send = Callable[[IncomingRequest], RecordedResponse]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rechecked:
-    """What became of one recorded request. number: from 1. problem: why its answers were not compared."""
+    """What became of one recorded request. number: from 1. problem: why its answers were not compared.
+
+    is_skipped: it is not one to be sent again, which says nothing against its recording.
+    """
 
     number: int
     name: str
     differences: tuple[ShapeDifference, ...] = ()
     problem: str | None = None
+    is_skipped: bool = False
 
     @property
     def is_breaking(self) -> bool:
@@ -58,7 +62,7 @@ def verify(interactions: Sequence[Interaction], send: Send) -> Iterator[Rechecke
     for number, known in enumerate(interactions, 1):
         name = masked(f"{known.request.method} {known.request.url}")
         if reason := _why_not(known):
-            yield Rechecked(number=number, name=name, problem=reason)
+            yield Rechecked(number=number, name=name, problem=reason, is_skipped=True)
             continue
         digest = matcher.digest(known.request)
         if digest not in answers:

@@ -12,6 +12,7 @@ from command_line import Run, assert_refused
 from local_server import Answer, LocalServer
 from taped import answered, taped
 
+from tapeline.cassettes.fileformat import load, save
 from tapeline.cli.cassette.verifying import ranges
 
 ANSWER = json.loads(answered("yes").body)
@@ -73,6 +74,7 @@ def test_findings_as_json(run: Run, cassette: Path, same: LocalServer) -> None:
         "number": 1,
         "name": "POST http://127.0.0.1:1/v1/chat/completions",
         "problem": None,
+        "is_skipped": False,
         "differences": [],
     }
     assert third["differences"][0]["severity"] == "added"
@@ -94,6 +96,18 @@ def test_who_cannot_be_asked_is_a_failure(run: Run, cassette: Path) -> None:
 
     assert ended.code == 1
     assert "  1-3  no answer: ConnectError" in ended.out
+
+
+def test_what_is_not_to_be_sent_is_no_failure(run: Run, cassette: Path, same: LocalServer) -> None:
+    """It is said, and nothing is asked."""
+    [chat, *_] = load(cassette)
+    upload = replace(chat, request=replace(chat.request, url="http://127.0.0.1:1/v1/files"))
+    save(cassette, [upload])
+
+    ended = run("cassette", "verify", cassette, "--target", same.url)
+
+    assert (ended.code, same.asked) == (0, [])
+    assert "  1  not sent: it is no request for an answer" in ended.out
 
 
 def test_a_target_with_a_path_is_refused(run: Run, cassette: Path) -> None:

@@ -63,9 +63,10 @@ def _answers(path: Path, sender: Sender) -> list[Rechecked] | str:
 
 
 def _is_finding(answers: Sequence[Rechecked] | str, *, strict: bool) -> bool:
-    return isinstance(answers, str) or any(
-        answer.problem or answer.is_breaking or (strict and answer.differences) for answer in answers
-    )
+    if isinstance(answers, str):
+        return True
+    asked = [answer for answer in answers if not answer.is_skipped]
+    return any(answer.problem or answer.is_breaking or (strict and answer.differences) for answer in asked)
 
 
 def _lines(found: Mapping[Path, Sequence[Rechecked] | str]) -> Iterator[Text]:
@@ -86,7 +87,7 @@ def _differing(answers: Sequence[Rechecked]) -> Iterator[Text]:
     for (name, problem, differences), placed in alike.items():
         numbers = ranges([answer.number for answer in placed])
         if problem:
-            yield Text(visible(f"  {numbers}  {problem}"), style="red")
+            yield Text(visible(f"  {numbers}  {problem}"), style="dim" if placed[0].is_skipped else "red")
         elif differences:
             yield Text(visible(f"  {numbers}  {name}"))
         for difference in differences:
@@ -119,5 +120,6 @@ def _answer_json(answer: Rechecked) -> dict[str, Any]:
         "number": answer.number,
         "name": answer.name,
         "problem": answer.problem,
+        "is_skipped": answer.is_skipped,
         "differences": differences,
     }
