@@ -12,6 +12,8 @@ import yaml
 from inner_pytest import ALONE
 from local_server import Answer, Asked, LocalServer, echo
 
+from tapeline import chat_model, use_cassette
+from tapeline.errors import CassetteMissError
 from tapeline.latency.fault_spec import BENDING, BREAKING, FaultSpec
 from tapeline.latency.faults import parse_faults
 from tapeline.pytest_plugin import settings
@@ -83,6 +85,17 @@ def test_cassettes_of_pytest_vcr_are_found_by_the_fixture_of_the_page(pytester: 
     pytester.runpytest_inprocess(*ALONE).assert_outcomes(passed=1)
 
 
+def test_a_miss_says_what_the_page_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DOCS.parent)
+    model = chat_model("openai:smollm2-135m", base_url="http://127.0.0.1:18080/v1")
+    prompt = "What is the capital of Spain? Answer in one sentence."
+
+    with use_cassette("cassettes/capital/openai.yaml"), pytest.raises(CassetteMissError) as caught:
+        model.generate(prompt, max_tokens=40, temperature=0, seed=1)
+
+    assert f"\n```\n{caught.value.message}\n```\n" in text_of("cassettes.md")
+
+
 # Tables -------------------------------------------------------------------------------------------------
 
 
@@ -102,6 +115,12 @@ def test_the_table_of_settings_is_that_of_the_plugin() -> None:
         assert not option.choices or sorted(values) == sorted(option.choices), name
         assert not option.choices or values[0] == option.default, name
     assert tuple(options["record-mode"][1]) == settings.RECORD_MODES
+
+
+def test_the_table_of_arguments_is_that_of_use_cassette() -> None:
+    below = text_of("cassettes.md").partition("| argument |")[2].partition("\n\n")[0]
+
+    assert re.findall(r"^\| `(\w+)`", below, re.MULTILINE) == list(signature(use_cassette).parameters)
 
 
 def test_the_table_of_record_modes_has_them_all() -> None:

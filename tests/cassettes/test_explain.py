@@ -13,8 +13,8 @@ from tapeline.cassettes.matching import Matcher
 from tapeline.latency.pacing import IncomingRequest
 
 ADVICE = """\
-  Record it with --record-mode=new_episodes (or once, for a new cassette)
-  A part that changes each time belongs into the ignored paths of the match."""
+  Record it with record_mode='all', or --record-mode=rewrite under pytest
+  What changes each time can be left out of the match, such as ignore=['$.metadata.user_id']."""
 
 
 def explained(

@@ -61,10 +61,10 @@ def explain_miss(
 
 
 def _advice(command: str | None) -> list[str]:
-    how = f"with: {command}" if command else "with --record-mode=new_episodes (or once, for a new cassette)"
+    how = f"with: {command}" if command else "with record_mode='all', or --record-mode=rewrite under pytest"
     return [
         f"  Record it {how}",
-        "  A part that changes each time belongs into the ignored paths of the match.",
+        "  What changes each time can be left out of the match, such as ignore=['$.metadata.user_id'].",
     ]
 
 
