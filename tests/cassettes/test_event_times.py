@@ -15,6 +15,7 @@ from tapeline.providers.eventstream import encode_frame
 SSE = [("content-type", "text/event-stream")]
 LINES = [("content-type", "application/x-ndjson")]
 FRAMES = [("content-type", "application/vnd.amazon.eventstream")]
+PACKED = gzip.compress(b"\n\ndata: 1\n\n", compresslevel=0)  # which leaves it readable
 FRAME = encode_frame({":message-type": "event", ":event-type": "some"}, b"{}")
 
 
@@ -32,7 +33,10 @@ STREAMS = {
     "no times": (response(b"data: 1\n\n", headers=SSE), [None]),
     "a plain body": (timed((b"{}", 0.1), headers=[("content-type", "application/json")]), [None]),
     "compressed": (
-        timed((gzip.compress(b"\n\ndata: 1\n\n", compresslevel=0), 0.1), headers=[*SSE, ("content-encoding", "gzip")]),
+        timed(
+            (gzip.compress(b"\n\ndata: 1\n\n", compresslevel=0), 0.1),
+            headers=[*SSE, ("content-encoding", "gzip")],
+        ),
         [None],
     ),
 }

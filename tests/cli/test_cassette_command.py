@@ -22,7 +22,7 @@ VERBS = [str(command.name) for command in app.registered_commands]
 
 
 def test_these_are_the_verbs() -> None:
-    assert VERBS == ["ls", "show", "stats", "diff", "lint", "migrate", "verify", "orphans", "expire"]
+    assert VERBS == ["ls", "show", "stats", "diff", "lint", "scrub", "migrate", "verify", "orphans", "expire"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -55,13 +55,19 @@ def documented() -> dict[str, set[str]]:
     return {verb: set(re.findall(r"`(\w+)`", text)) for verb, text in rows}
 
 
+RECORDED = ("blanked", "body", "headers", "meta", "value")
+"""Keys whose values have keys of their own, by what was recorded."""
+
+
 def keys_in(value: Any) -> set[str]:
-    """Return all keys of a value but those of recorded bodies, headers and events."""
+    """Return all keys of a value."""
     if isinstance(value, list):
         return set().union(*map(keys_in, value))
     if not isinstance(value, dict):
         return set()
-    inside = (item for key, item in value.items() if key not in ("body", "headers", "meta", "value"))
+    inside = (
+        item for key, item in value.items() if key not in ("blanked", "body", "headers", "meta", "value")
+    )
     return {*value, *keys_in(list(inside))}
 
 
@@ -89,6 +95,7 @@ def test_json_is_what_the_page_says(run: Run, cassettes: tuple[str, str]) -> Non
             "stats": [],
             "diff": [first, second],
             "lint": [],
+            "scrub": [],
             "migrate": ["--dry-run"],
             "verify": [first, "--target", server.url],
             "orphans": ["--used", "used.txt"],

@@ -53,12 +53,12 @@ def broken(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("verb", ["lint", "migrate"])
+@pytest.mark.parametrize("verb", ["lint", "scrub", "migrate"])
 def test_none_found_is_said_and_no_failure(run: Run, verb: str) -> None:
     assert run("cassette", verb).err == "no cassettes below .\n"
 
 
-@pytest.mark.parametrize("verb", ["lint", "migrate"])
+@pytest.mark.parametrize("verb", ["lint", "scrub", "migrate"])
 def test_a_path_that_is_not_there_is_refused(run: Run, verb: str) -> None:
     assert_refused(run("cassette", verb, "nowhere"), "no such file or folder")
 
@@ -106,6 +106,54 @@ def test_findings_as_json(run: Run, ours: Path, broken: Path) -> None:
     )
     assert fine["path"] == f"cassettes/{NAME}/openai.yaml"
     assert [item for item in fine["findings"] if item["severity"] == "error"] == []
+
+
+# scrub --------------------------------------------------------------------------------------------------
+
+
+def test_secrets_are_taken_out_and_counted_by_kind(run: Run, ours: Path, plain: Path) -> None:
+    ended = run("cassette", "scrub")
+
+    assert ended.code == 0
+    assert ended.out.splitlines() == [
+        "cassettes/plain.yaml",
+        "      1  request header authorization",
+        "2 cassettes: 1 thing taken out of 1, 0 failed",
+    ]
+    assert ended.err.startswith("What was committed stays in the history")
+    assert "c2VjcmV0" not in plain.read_text()
+    assert run("cassette", "scrub").out == "2 cassettes: 0 things taken out of 0, 0 failed\n"
+
+
+def test_a_dry_run_fails_where_there_is_something_to_scrub(run: Run, plain: Path) -> None:
+    """And writes nothing."""
+    ended = run("cassette", "scrub", "--dry-run")
+
+    assert (ended.code, ended.err) == (1, "")
+    assert ended.out.endswith("1 cassette: 1 thing to be taken out of 1, 0 failed\n")
+    assert plain.read_text() == PLAIN
+
+
+def test_what_cannot_be_scrubbed_fails_and_the_others_go_on(run: Run, plain: Path, broken: Path) -> None:
+    ended = run("cassette", "scrub")
+
+    assert ended.code == 1
+    assert ended.out.startswith("cassettes/broken.yaml: FAILED: not YAML")
+    assert ended.out.endswith("2 cassettes: 1 thing taken out of 1, 1 failed\n")
+    assert "\x1b" not in ended.out
+
+
+def test_scrubbing_as_json(run: Run, plain: Path, broken: Path) -> None:
+    ended = run("cassette", "scrub", "--json")
+
+    failed, done = json.loads(ended.out)
+    assert (failed["problem"][:8], failed["is_written"]) == ("not YAML", False)
+    assert done == {
+        "path": "cassettes/plain.yaml",
+        "problem": None,
+        "blanked": {"request header authorization": 1},
+        "is_written": True,
+    }
 
 
 # migrate ------------------------------------------------------------------------------------------------

@@ -10,11 +10,12 @@ import typer
 
 from tapeline.bench.quantities import counted
 from tapeline.cli.cassette.arguments import AsJson, Paths, chosen, each
-from tapeline.cli.terminal import fail_if, say, say_json
+from tapeline.cli.terminal import fail_if, say, say_json, tell
 
 if TYPE_CHECKING:
     from tapeline.cassettes.lint import Finding
     from tapeline.cassettes.migration import Migration
+    from tapeline.cassettes.scrub import ScrubReport
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")]
 
@@ -65,6 +66,62 @@ def _finding_lines(path: Path, findings: Sequence[Finding]) -> Iterator[str]:
 
 def _lint_json(path: Path, findings: Sequence[Finding]) -> dict[str, Any]:
     return {"path": str(path), "findings": [item._asdict() for item in findings]}
+
+
+# scrub --------------------------------------------------------------------------------------------------
+
+
+def scrub(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) -> None:
+    """Take secrets out of cassettes, and all else that would not be written today.
+
+    Says what was there by kind and number, never by value. Exit code 1 if a
+    file cannot be scrubbed or, with --dry-run, if there is something to do.
+
+    Example: tapeline cassette scrub tests/ --dry-run
+    """
+    found = {path: _scrubbed(path, is_dry_run=dry_run) for path in each(chosen(paths), "scrubbing")}
+    if json:
+        say_json([_scrub_json(path, report) for path, report in found.items()])
+    elif found:
+        _say_scrubbed(found, "to be taken out" if dry_run else "taken out")
+    if any(not isinstance(report, str) and report.is_written for report in found.values()):
+        tell("What was committed stays in the history: withdraw each key that was in a file.")
+    fail_if([report for report in found.values() if isinstance(report, str) or (dry_run and report.total)])
+
+
+def _scrubbed(path: Path, *, is_dry_run: bool) -> ScrubReport | str:
+    """Return what was taken out of a cassette, or why that cannot be done."""
+    from tapeline.cassettes.scrub import scrub
+    from tapeline.errors import CassetteError
+
+    try:
+        return scrub(path, is_dry_run=is_dry_run)
+    except CassetteError as error:
+        return error.message.removeprefix(f"{path}: ")
+
+
+def _say_scrubbed(found: Mapping[Path, ScrubReport | str], done: str) -> None:
+    for path, report in found.items():
+        if isinstance(report, str):
+            say(f"{path}: FAILED: {report}")
+        elif report.total:
+            kinds = (f"{count:7,}  {kind}" for kind, count in report.blanked.items())
+            say("\n".join([str(path), *kinds]))
+    reports = [report for report in found.values() if not isinstance(report, str)]
+    total, failed = sum(report.total for report in reports), len(found) - len(reports)
+    of = sum(bool(report.total) for report in reports)
+    say(f"{counted(len(found), 'cassette')}: {counted(total, 'thing')} {done} of {of}, {failed} failed")
+
+
+def _scrub_json(path: Path, report: ScrubReport | str) -> dict[str, Any]:
+    if isinstance(report, str):
+        return {"path": str(path), "problem": report, "blanked": {}, "is_written": False}
+    return {
+        "path": str(path),
+        "problem": None,
+        "blanked": dict(report.blanked),
+        "is_written": report.is_written,
+    }
 
 
 # migrate ------------------------------------------------------------------------------------------------
