@@ -39,7 +39,8 @@ def calling(name: str = "weather", arguments: str = '{"city": "Paris"}') -> Outc
     return Outcome(tool_calls=(ToolCall(id="1", name=name, raw_arguments=arguments),))
 
 
-TOOLS = CheckContext(tools=(Tool(name="weather", parameters=CITY), Tool(name="clock")))
+HERE = Path(__file__).parent
+TOOLS = CheckContext(folder=HERE, tools=(Tool(name="weather", parameters=CITY), Tool(name="clock")))
 
 TRUTH: list[tuple[str, Any, Outcome, bool]] = [
     ("equals", "Paris, of course.", PARIS, True),
@@ -148,7 +149,7 @@ UNKNOWN: list[tuple[str, Any, Outcome, str]] = [
 @pytest.mark.parametrize(("name", "expected", "outcome", "why"), UNKNOWN)
 def test_what_nobody_knows_fails_both_ways(name: str, expected: Any, outcome: Outcome, why: str) -> None:
     for check in (name, NEGATION + name):
-        [line] = failed_checks(outcome, [(check, expected)])
+        [line] = failed_checks(outcome, [(check, expected)], TOOLS)
 
         assert f"{check}: {expected!r} cannot be judged: " in line
         assert why in line
@@ -207,13 +208,13 @@ def test_a_check_that_fails_says_what_it_found(name: str, expected: Any, outcome
 
 
 def test_a_python_check_is_told_what_was_run() -> None:
-    context = CheckContext(scenario="s", case="c", target="t", variables={"city": "Paris"})
+    context = CheckContext(scenario="s", case="c", target="t", variables={"city": "Paris"}, folder=HERE)
 
     assert judged(PARIS, "python", "check_functions.knows_its_place", context).holds
 
 
 def test_the_page_on_scenarios_explains_every_check() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    page = (HERE.parents[1] / "docs" / "scenarios.md").read_text(encoding="utf-8")
     table = page.partition("\n## Checks\n")[2].partition("\n## ")[0]
 
     firsts = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]

@@ -121,6 +121,16 @@ def test_a_request_nobody_recorded_is_a_miss(tmp_path: Path) -> None:
     assert run(file)[0].text == "two words"
 
 
+def test_a_miss_says_what_records_it(tmp_path: Path) -> None:
+    keys = {"prompt": "Say {{n}} words.", "cases": [{"name": "x", "vars": {"n": "two"}}]}
+    [case] = load_scenario(scenario_in(tmp_path, **keys)).cases()
+
+    with pytest.raises(CassetteMissError) as raised:
+        run(case)
+
+    assert f"tapeline record {case.path} --target openai --case x" in raised.value.message
+
+
 def test_a_missing_cassette_is_a_miss_and_makes_no_file(tmp_path: Path) -> None:
     file = load_scenario(scenario_in(tmp_path))
 
@@ -277,6 +287,7 @@ def test_turns_are_recorded_and_replayed_with_their_history(tmp_path: Path) -> N
     assert [outcome.text for outcome in recorded] == ["1 messages", "3 messages", "5 messages"] * 2
     assert run(file) == recorded
     assert problems_of(file, recorded) == []
+    assert [len(outcome.request_digests) for outcome in recorded] == [1] * 6
 
 
 def test_a_turn_that_fails_its_check_is_told_by_number(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class CaseSpec(Strict):
 
     @field_validator("tags")
     @classmethod
-    def _aretag_names(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         return tag_names(tags)
 
 

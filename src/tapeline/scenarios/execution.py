@@ -6,6 +6,7 @@ out when it is made, and a snapshot holds what every later run will see.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from decimal import Decimal
@@ -194,10 +195,17 @@ def _replayed(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock
         ignore=scenario.match.ignore,
         faults=FaultPlan(scenario.faults),
     )
+    tape.command = recording_command(file, target)
     asked: list[IncomingRequest] = []
     transport = HandlerTransport(_noting(tape, asked), clock)
     model = replaying_model(target, httpx2.Client(transport=transport), clock)
     return _outcomes(file, target, model, clock, asked=asked, digest=tape.matcher.digest)
+
+
+def recording_command(file: ScenarioFile, target: Target) -> str:
+    """Return what records the answers that a target lacks."""
+    case = ["--case", file.case] if file.case else []
+    return shlex.join(["tapeline", "record", str(file.path), "--target", target.id, *case])
 
 
 def _noting(handler: Handler, asked: list[IncomingRequest]) -> Handler:

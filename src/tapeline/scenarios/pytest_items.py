@@ -65,9 +65,10 @@ def test_of(file: ScenarioFile, *, meter: Meter | None, config: pytest.Config) -
                 pace=request.config.getoption("--pace", default=None),
                 meter=meter,
             )
+            found = problems(case, target, outcomes)
         except LLMError as error:
             pytest.fail(str(error), pytrace=False)
-        if found := problems(case, target, outcomes):
+        if found:
             pytest.fail("\n".join(found), pytrace=False)
         assert _snapshot_of(case, outcomes) == _stored(request)
 

@@ -171,7 +171,7 @@ class Scenario(Strict):
 
     @field_validator("tags")
     @classmethod
-    def _aretag_names(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
+    def _are_tags(cls, tags: tuple[str, ...]) -> tuple[str, ...]:
         return tag_names(tags)
 
     @field_validator("json_schema")
@@ -214,8 +214,9 @@ class Scenario(Strict):
     @model_validator(mode="after")
     def _tells_tools_apart(self) -> Scenario:
         names = [tool.name for tool in self.tools]
-        if (n := second(names)) is not None:
-            raise WrongPartError(f"another tool is called {names[n]!r} too", "tools", n)
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                raise WrongPartError(f"another tool is called {name!r} too", "tools", n)
         if self.tool_choice not in (None, "auto", "none", "required", *names):
             raise WrongPartError(
                 f"{self.tool_choice!r} is neither auto, none or required nor one of the tools", "tool_choice"
