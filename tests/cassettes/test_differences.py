@@ -116,6 +116,11 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "canary" not in readable({"a": "canary-environment", "b": "sk-canary-0123456789abcdef"})
 
 
+def test_a_secret_at_the_start_of_a_line_is_not_shown() -> None:
+    """In JSON the line end before it is a letter, which hides where it begins."""
+    assert "sk-" not in readable({"a": ["first\nsk-proj-abcdefghijklmnopqrstuvwx"]})
+
+
 def test_a_secret_is_not_shown_beside_another_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it stands in a long text: across its change, or across the edge of what is looked at."""
     monkeypatch.setenv("SOME_SERVICE_TOKEN", "canary-environment")

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final, NamedTuple, TypeVar
 
 from tapeline.cassettes.redaction import masked
+from tapeline.cassettes.showable import shown_value
 from tapeline.types import Json
 
 SHOWN_CHARACTERS = 160
@@ -129,12 +130,8 @@ def _printable(text: str) -> str:
 def _text(value: Json | Absent) -> str:
     if isinstance(value, Absent):
         return str(value.value)
-    if isinstance(value, str):
-        return value
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except RecursionError:
-        return "(nested too deeply to show)"
+    shown = shown_value(value)
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
 
 
 def excerpts(old: str, new: str) -> tuple[str, str]:

@@ -100,6 +100,12 @@ def test_a_list_that_is_not_there_is_refused(run: Run, project: Path) -> None:
     assert_refused(run("cassette", "orphans", "--used", "nowhere.txt"), "cannot read this list")
 
 
+def test_arguments_that_cannot_be_read_are_refused(run: Run, project: Path) -> None:
+    assert_refused(
+        run("cassette", "orphans", "--pytest-args", "-m 'slow"), "--pytest-args: No closing quotation"
+    )
+
+
 def test_without_cassettes_nothing_is_asked(run: Run) -> None:
     ended = run("cassette", "orphans")
 

@@ -38,8 +38,9 @@ def orphans(
 
     Example: tapeline cassette orphans tests/ --keep 'tests/by_hand/*'
     """
-    found = [path for path in chosen(paths) if not any(path.match(pattern) for pattern in keep or ())]
-    lonely = _unused(found, used, shlex.split(pytest_args)) if found else []
+    arguments, patterns = _words(pytest_args), [pattern for pattern in keep or () if pattern]
+    found = [path for path in chosen(paths) if not any(path.match(pattern) for pattern in patterns)]
+    lonely = _unused(found, used, arguments) if found else []
     if not json:
         say("\n".join([*map(str, lonely), f"{len(lonely)} of {len(found)} cassettes are used by nothing"]))
     is_deleted = bool(delete and lonely and _is_sure(len(lonely), yes=yes))
@@ -48,6 +49,13 @@ def orphans(
     if json:
         say_json({"orphans": list(map(str, lonely)), "is_deleted": is_deleted})
     fail_if(lonely and not is_deleted)
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"--pytest-args: {error}: {text!r}") from error
 
 
 def _unused(found: Sequence[Path], used: Path | None, arguments: Sequence[str]) -> list[Path]:
