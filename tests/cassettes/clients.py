@@ -214,10 +214,11 @@ async def _aask_openai_aiohttp(url: str, prompt: str, say: Say) -> None:
     async with openai.AsyncOpenAI(
         base_url=f"{url}/v1", api_key=KEY, max_retries=0, http_client=openai.DefaultAioHttpClient()
     ) as client:
-        stream = await client.chat.completions.create(model=MODEL, messages=messages(prompt), stream=True)
-        async for chunk in stream:
-            if chunk.choices:
-                say(chunk.choices[0].delta.content or "")
+        create = client.chat.completions.create
+        async with await create(model=MODEL, messages=messages(prompt), stream=True) as stream:
+            async for chunk in stream:  # a response that is not closed is told of by aiohttp, some time later
+                if chunk.choices:
+                    say(chunk.choices[0].delta.content or "")
 
 
 def ask_openai_aiohttp(url: str, prompt: str, say: Say) -> None:

@@ -80,6 +80,7 @@ CURES = {
     ErrorCode.DEADLINE_EXCEEDED: False,
     ErrorCode.CASSETTE_MISS: False,
     ErrorCode.INVALID_CASSETTE: False,
+    ErrorCode.BUDGET_EXCEEDED: False,
 }
 
 
