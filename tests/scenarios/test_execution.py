@@ -148,37 +148,6 @@ def test_an_unknown_pace_or_mode_is_refused(tmp_path: Path, options: dict[str, A
         run(file, **options)
 
 
-# Problems -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("keys", "outcomes", "expected"),
-    [
-        ({}, [said("yes")], []),
-        ({"checks": [{"contains": "es"}]}, [said("yes")], []),
-        (
-            {"checks": [{"contains": "no"}], "repeat": 2},
-            [said("no"), said("yes")],
-            ["call 2: contains: 'no' does not hold for 'yes' (stop)"],
-        ),
-        ({}, [Outcome(error="rate_limit")], ["call 1: expected an answer, got the error rate_limit"]),
-        (
-            {"error": "rate_limit"},
-            [said("yes")],
-            ["call 1: expected the error rate_limit, got 'yes' (stop)"],
-        ),
-        ({"error": "rate_limit"}, [Outcome(error="rate_limit")], []),
-    ],
-    ids=["no check", "holds", "does not hold", "unwanted error", "error that did not come", "wanted error"],
-)
-def test_problems_are_told_a_line_each(
-    tmp_path: Path, keys: dict[str, Any], outcomes: list[Outcome], expected: list[str]
-) -> None:
-    file = load_scenario(scenario_in(tmp_path, **keys))
-
-    assert problems_of(file, outcomes) == expected
-
-
 # Recording ----------------------------------------------------------------------------------------------
 
 
@@ -290,15 +259,6 @@ def test_turns_are_recorded_and_replayed_with_their_history(tmp_path: Path) -> N
     assert [len(outcome.request_digests) for outcome in recorded] == [1] * 6
 
 
-def test_a_turn_that_fails_its_check_is_told_by_number(tmp_path: Path) -> None:
-    keys = {"prompt": None, "turns": ["one", {"content": "two", "checks": [{"equals": "no"}]}]}
-    file = load_scenario(scenario_in(tmp_path, checks=[{"contains": "y"}], **keys))
-
-    found = problems_of(file, [said("yes"), said("yes")])
-
-    assert found == ["call 1, turn 2: equals: 'no' does not hold for 'yes' (stop)"]
-
-
 @pytest.mark.parametrize("is_stream", [False, True], ids=["plain", "streamed"])
 def test_rounds_of_tools_are_recorded_and_replayed(tmp_path: Path, is_stream: bool) -> None:
     call = ToolCall(id="1", name="weather", raw_arguments='{"city":"Paris"}')
@@ -346,22 +306,6 @@ def test_a_whole_table_is_not_run_at_once(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"run each of file\.cases\(\)"):
         run(file)
-
-
-def test_checks_in_python_are_told_the_case(tmp_path: Path) -> None:
-    """They are looked for in the project, around the folder of scenarios."""
-    (tmp_path / "checks_of_this_project.py").write_text(
-        "def fits(text, context):\n"
-        "    return (context.scenario, context.case, context.target, context.variables, text) == "
-        "('greet', 'x', 'openai', {'n': 'two'}, 'two words')\n"
-    )
-    keys = {"prompt": "Say {{n}} words.", "cases": [{"name": "x", "vars": {"n": "two"}}]}
-    [case] = load_scenario(
-        scenario_in(tmp_path, checks=[{"python": "checks_of_this_project.fits"}], **keys)
-    ).cases()
-
-    assert problems_of(case, [said("two words")]) == []
-    assert len(problems_of(case, [said("two other words")])) == 1
 
 
 # Time and faults ----------------------------------------------------------------------------------------

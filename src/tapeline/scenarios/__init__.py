@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tapeline.scenarios.execution import problems, run_target
+from tapeline.scenarios.assessment import problems
+from tapeline.scenarios.execution import run_target
 from tapeline.scenarios.loading import ScenarioFile, bundled_scenarios, load_scenario, load_scenarios
 from tapeline.scenarios.schema import Scenario
 from tapeline.scenarios.targets import Target

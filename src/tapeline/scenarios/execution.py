@@ -7,7 +7,7 @@ out when it is made, and a snapshot holds what every later run will see.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from decimal import Decimal
 from typing import Any
@@ -27,10 +27,8 @@ from tapeline.http.transport import HandlerTransport
 from tapeline.latency.faults import FaultPlan
 from tapeline.latency.pacing import Handler, IncomingRequest, Pace, ScheduledResponse
 from tapeline.policies.pricing import cost_usd
-from tapeline.scenarios.attachments import project_folder
-from tapeline.scenarios.checks import failed_checks
+from tapeline.scenarios.assessment import last_turn, problems
 from tapeline.scenarios.conversation import Answer, Ask, converse
-from tapeline.scenarios.judging import CheckContext
 from tapeline.scenarios.loading import ScenarioFile
 from tapeline.scenarios.outcome import Outcome, outcome_of, outcome_of_error
 from tapeline.scenarios.schema import Scenario
@@ -86,49 +84,6 @@ def pace_of(scenario: Scenario) -> str:
     turns = range(max(1, len(scenario.turns)))
     names = {check.name for turn in turns for check in scenario.checks_of_turn(turn)}
     return "recorded" if names & TIMED_CHECKS else "none"
-
-
-# Judging ------------------------------------------------------------------------------------------------
-
-
-def problems(file: ScenarioFile, target: Target, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return what is wrong with the outcomes, a line each."""
-    scenario = file.scenario
-    context = context_of(file, target)
-    found = []
-    for (turn, place), outcome in zip(_places(scenario), outcomes, strict=False):
-        wanted = scenario.error if turn == _last_turn(scenario) else None
-        if outcome.error != wanted:
-            expected = f"the error {wanted}" if wanted else "an answer"
-            found.append(f"{place}: expected {expected}, got {outcome.described()}")
-        else:
-            checks = ((check.name, check.value) for check in scenario.checks_of_turn(turn))
-            found += [f"{place}: {line}" for line in failed_checks(outcome, checks, context)]
-    return found
-
-
-def _places(scenario: Scenario) -> Iterator[tuple[int, str]]:
-    """Yield (turn, its name for people) for each outcome of a run, in order."""
-    turns = range(max(1, len(scenario.turns)))
-    for call in range(1, scenario.repeat + 1):
-        for turn in turns:
-            yield turn, f"call {call}, turn {turn + 1}" if scenario.turns else f"call {call}"
-
-
-def _last_turn(scenario: Scenario) -> int:
-    return max(0, len(scenario.turns) - 1)
-
-
-def context_of(file: ScenarioFile, target: Target) -> CheckContext:
-    """Return what the checks of a scenario may know besides the outcome."""
-    return CheckContext(
-        scenario=file.scenario.name,
-        case=file.case,
-        target=target.id,
-        variables=file.scenario.vars,
-        tools=tuple(spec.declared() for spec in file.scenario.tools),
-        folder=project_folder(file.folder),
-    )
 
 
 # Models -------------------------------------------------------------------------------------------------
@@ -254,7 +209,7 @@ async def _conversation(
             cost = cost_of(target, turn.run)
             outcomes.append(outcome_of(turn, cost_usd=cost, request_digests=digests()))
     except LLMError as error:
-        is_last = len(outcomes) == _last_turn(scenario)
+        is_last = len(outcomes) == last_turn(scenario)
         if scenario.error is None or error.code.value != scenario.error or not is_last:
             raise
         outcomes.append(outcome_of_error(error, request_digests=digests()))

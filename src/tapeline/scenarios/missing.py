@@ -14,7 +14,8 @@ from typing import Any, Literal
 from tapeline.cassettes import RecordMode
 from tapeline.cassettes.spending import Meter, Totals
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError, LLMError
-from tapeline.scenarios.execution import problems, run_target
+from tapeline.scenarios.assessment import problems
+from tapeline.scenarios.execution import run_target
 from tapeline.scenarios.selection import Run
 
 Lack = Literal["missing", "incomplete", "recorded"]

@@ -15,7 +15,8 @@ import pytest
 from tapeline.cassettes import RecordMode
 from tapeline.cassettes.spending import Meter
 from tapeline.errors import LLMError
-from tapeline.scenarios.execution import problems, run_target
+from tapeline.scenarios.assessment import problems
+from tapeline.scenarios.execution import run_target
 from tapeline.scenarios.loading import ScenarioFile, load_scenario
 from tapeline.scenarios.outcome import Outcome
 from tapeline.scenarios.targets import Target

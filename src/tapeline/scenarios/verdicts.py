@@ -9,7 +9,8 @@ from typing import Any, Literal
 from tapeline.cassettes import RecordMode
 from tapeline.cassettes.spending import Meter
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError, LLMError
-from tapeline.scenarios.execution import problems, run_target
+from tapeline.scenarios.assessment import problems
+from tapeline.scenarios.execution import run_target
 from tapeline.scenarios.selection import Run
 
 State = Literal["ok", "failed", "skipped", "xfailed", "xpassed"]
