@@ -7,17 +7,19 @@ out when it is made, and a snapshot holds what every later run will see.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import httpx2
 
-from tapeline.cassettes import RecordMode, load_tape, save_tape
+from tapeline.cassettes import Matcher, RecordMode, load_tape, save_tape
 from tapeline.cassettes.interception import intercepted
+from tapeline.cassettes.redaction import masked
 from tapeline.cassettes.spending import Meter
-from tapeline.cassettes.tape import Tape
+from tapeline.cassettes.tape import Tape, Verdict
 from tapeline.client import ProviderModel, chat_model
 from tapeline.client.tool_loop import ToolRun
 from tapeline.clock import Clock, SystemClock, VirtualClock
@@ -28,7 +30,7 @@ from tapeline.latency.faults import FaultPlan
 from tapeline.latency.pacing import Handler, IncomingRequest, Pace, ScheduledResponse
 from tapeline.policies.pricing import cost_usd
 from tapeline.scenarios.assessment import last_turn, problems
-from tapeline.scenarios.conversation import Answer, Ask, converse
+from tapeline.scenarios.conversation import Answer, converse
 from tapeline.scenarios.loading import ScenarioFile
 from tapeline.scenarios.outcome import Outcome, outcome_of, outcome_of_error
 from tapeline.scenarios.schema import Scenario
@@ -40,8 +42,6 @@ REPLAY_KEY = "replayed"
 
 TIMED_CHECKS = frozenset({"latency", "not-latency", "ttft", "not-ttft"})
 DIGEST_CHARACTERS = 16
-
-Digest = Callable[[IncomingRequest], str]
 
 
 def run_target(
@@ -63,8 +63,7 @@ def run_target(
     _refuse_table(file)
     tape = _tape(file, target, record_mode, clock or SystemClock(), meter)
     if tape.may_send:
-        with intercepted(tape), closing(live_model(target, tape.clock)) as model:
-            outcomes = _outcomes(file, target, model, tape.clock)
+        outcomes = _live(file, target, tape)
         if not file.scenario.faults and problems(file, target, outcomes):
             return outcomes  # a recording that fails its own checks is not kept
         _refuse_changes(tape)
@@ -128,17 +127,24 @@ def _tape(
     return tape
 
 
+def _live(file: ScenarioFile, target: Target, tape: Tape) -> list[Outcome]:
+    """Ask the real model, and let the tape record."""
+    with intercepted(tape), closing(live_model(target, tape.clock)) as model:
+        log = RequestLog(tape.matcher)  # of nothing: these requests pass by the tape
+        return Caller(file=file, target=target, model=model, clock=tape.clock, requests=log).outcomes()
+
+
 def _refuse_changes(tape: Tape) -> None:
-    """Raise CassetteError for answers that no longer have the shape of the recorded ones."""
-    lines = [
-        f"interaction {verdict.position + 1}: {difference}"
-        if verdict.position is not None
-        else f"not recorded: {verdict.request.method} {verdict.request.url}"
-        for verdict in tape.verified()
-        for difference in verdict.differences or (("",) if verdict.position is None else ())
-    ]
-    if lines:
+    """Raise CassetteError for answers whose shape no longer is that of the recorded ones."""
+    if lines := [masked(line) for verdict in tape.verified() for line in _changes(verdict)]:
         raise CassetteError(f"{tape.source}: the answers of today differ in shape:\n" + "\n".join(lines))
+
+
+def _changes(verdict: Verdict) -> list[str]:
+    if verdict.position is None:
+        return [f"not recorded: {verdict.request.method} {verdict.request.url}"]
+    broken = [difference for difference in verdict.differences if difference.is_breaking]
+    return [f"interaction {verdict.position + 1}: {difference}" for difference in broken]
 
 
 def _replayed(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock) -> list[Outcome]:
@@ -151,10 +157,10 @@ def _replayed(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock
         faults=FaultPlan(scenario.faults),
     )
     tape.command = recording_command(file, target)
-    asked: list[IncomingRequest] = []
-    transport = HandlerTransport(_noting(tape, asked), clock)
+    requests = RequestLog(tape.matcher)
+    transport = HandlerTransport(requests.of(tape), clock)
     model = replaying_model(target, httpx2.Client(transport=transport), clock)
-    return _outcomes(file, target, model, clock, asked=asked, digest=tape.matcher.digest)
+    return Caller(file=file, target=target, model=model, clock=clock, requests=requests).outcomes()
 
 
 def recording_command(file: ScenarioFile, target: Target) -> str:
@@ -163,65 +169,60 @@ def recording_command(file: ScenarioFile, target: Target) -> str:
     return shlex.join(["tapeline", "record", str(file.path), "--target", target.id, *case])
 
 
-def _noting(handler: Handler, asked: list[IncomingRequest]) -> Handler:
-    """Return a handler that keeps the requests it was asked."""
+class RequestLog:
+    """The requests that were sent since it was last asked, as digests by which recordings are looked up."""
 
-    def handle(request: IncomingRequest) -> ScheduledResponse:
-        asked.append(request)
-        return handler(request)
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._sent: list[str] = []
 
-    return handle
+    def of(self, handler: Handler) -> Handler:
+        """Return a handler whose requests are logged."""
 
+        def handle(request: IncomingRequest) -> ScheduledResponse:
+            self._sent.append(self._matcher.digest(request).hex()[:DIGEST_CHARACTERS])
+            return handler(request)
 
-def _outcomes(
-    file: ScenarioFile,
-    target: Target,
-    model: ProviderModel,
-    clock: Clock,
-    *,
-    asked: list[IncomingRequest] | None = None,
-    digest: Callable[[IncomingRequest], bytes] = lambda request: b"",
-) -> list[Outcome]:
-    asked = [] if asked is None else asked
+        return handle
 
-    def digests() -> tuple[str, ...]:
-        sent = tuple(digest(request).hex()[:DIGEST_CHARACTERS] for request in asked)
-        asked.clear()
+    def taken(self) -> tuple[str, ...]:
+        """Return the digests, and forget them."""
+        sent, self._sent = tuple(self._sent), []
         return sent
 
-    calls = (_conversation(file, target, model, clock, digests) for _ in range(file.scenario.repeat))
-    return [outcome for call in calls for outcome in run_blocking(call)]
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Makes the calls of a scenario to one model, one after the other."""
 
-async def _conversation(
-    file: ScenarioFile,
-    target: Target,
-    model: ProviderModel,
-    clock: Clock,
-    digests: Callable[[], tuple[str, ...]],
-) -> list[Outcome]:
-    scenario = file.scenario
-    outcomes: list[Outcome] = []
-    try:
-        async for turn in converse(
-            scenario, target, folder=file.folder, clock=clock, ask=_blocking(model, scenario)
-        ):
-            cost = cost_of(target, turn.run)
-            outcomes.append(outcome_of(turn, cost_usd=cost, request_digests=digests()))
-    except LLMError as error:
-        is_last = len(outcomes) == last_turn(scenario)
-        if scenario.error is None or error.code.value != scenario.error or not is_last:
-            raise
-        outcomes.append(outcome_of_error(error, request_digests=digests()))
-    return outcomes
+    file: ScenarioFile
+    target: Target
+    model: ProviderModel
+    clock: Clock
+    requests: RequestLog
 
+    def outcomes(self) -> list[Outcome]:
+        """Return the outcome of each turn of each call. Raises LLMError for one that nobody wants."""
+        calls = range(self.file.scenario.repeat)
+        return [outcome for _ in calls for outcome in run_blocking(self._conversation())]
 
-def _blocking(model: ProviderModel, scenario: Scenario) -> Ask:
-    async def ask(messages: tuple[Message, ...], arguments: Mapping[str, Any]) -> Answer:
-        if not scenario.stream:
-            return Answer(model.generate(messages, **arguments))
-        with model.stream(messages, **arguments) as stream:
+    async def _conversation(self) -> list[Outcome]:
+        scenario, outcomes = self.file.scenario, []
+        turns = converse(scenario, self.target, folder=self.file.folder, clock=self.clock, ask=self._ask)
+        try:
+            async for turn in turns:
+                cost = cost_of(self.target, turn.run)
+                outcomes.append(outcome_of(turn, cost_usd=cost, request_digests=self.requests.taken()))
+        except LLMError as error:
+            is_last = len(outcomes) == last_turn(scenario)
+            if error.code.value != scenario.error or not is_last:
+                raise
+            outcomes.append(outcome_of_error(error, request_digests=self.requests.taken()))
+        return outcomes
+
+    async def _ask(self, messages: tuple[Message, ...], arguments: Mapping[str, Any]) -> Answer:
+        if not self.file.scenario.stream:
+            return Answer(self.model.generate(messages, **arguments))
+        with self.model.stream(messages, **arguments) as stream:
             chunks = tuple(stream)
         return Answer(stream.reply, chunks)
-
-    return ask
