@@ -175,6 +175,7 @@ def test_verify_asks_again_and_writes_nothing(inner: Inner) -> None:
             ["today's answer differs in shape from interaction 1, in *test_changed.yaml:", "*seed*"]
         )
         result.stdout.fnmatch_lines(["answered, but never recorded, in *test_new.yaml:"])
+        result.stdout.fnmatch_lines(["live calls took 3 calls, *"])
         assert path.read_text() == before
         assert not inner.cassette("test_new").exists()
         path.unlink()

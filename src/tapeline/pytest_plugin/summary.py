@@ -96,7 +96,7 @@ class Tally:
         if self.saved.calls:
             yield f"replays saved {self.saved.described()}"
         if self.spent.calls:
-            yield f"recording took {self.spent.described()}"
+            yield f"{'recording' if self.recorded else 'live calls'} took {self.spent.described()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
