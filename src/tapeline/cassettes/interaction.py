@@ -24,11 +24,11 @@ class RecordedResponse:
     """
 
     status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    times: RecordedTimes | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = field(repr=False)  # what may be secret is in no repr: tracebacks show what was given
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    times: RecordedTimes | None = field(default=None, repr=False)
+    meta: Mapping[str, Any] = field(default_factory=dict, repr=False)
     is_cut: bool = False
     failure: TransportFailure | None = None
 

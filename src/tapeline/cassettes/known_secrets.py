@@ -67,9 +67,7 @@ def request_secrets(request: IncomingRequest) -> Iterator[str]:
     """Yield the credentials a request carries, in headers and URL."""
     for name, value in request.headers.items():
         yield from _of_header(name.lower(), value)
-    url = urlsplit(request.url)
-    yield from (unquote(text) for text in (url.username, url.password) if text)
-    yield from (value for name, value in parse_qsl(url.query) if is_secret_query_key(name))
+    yield from _of_url(request.url)
 
 
 def environment_secrets() -> Iterator[str]:
@@ -85,16 +83,28 @@ _PASSWORD = re.compile(r"://[^\s:/@]*:([^\s/@]+)@")
 _SIGNED = re.compile(r"(?:Credential=|Signature=)([^/,\s]+)")
 
 
+def _of_url(text: str) -> Iterator[str]:
+    url = urlsplit(text)
+    yield from (unquote(part) for part in (url.username, url.password) if part)
+    yield from (value for name, value in parse_qsl(url.query) if is_secret_query_key(name))
+
+
 def _of_header(name: str, value: str) -> Iterator[str]:
     if name == "cookie":
         yield from _cookie_values(value)
     elif name == "set-cookie":
         for cookie in re.split(r",\s*(?=[^;,=\s]+=)", value):  # botocore joins several by commas
             yield from _cookie_values(cookie.partition(";")[0])
+    elif name == "location":
+        yield from _of_url(value)
     elif SECRET_HEADERS.fullmatch(name):
         yield from _credentials(value.strip())
-    elif ACCOUNT_HEADERS.fullmatch(name):
+    elif ACCOUNT_HEADERS.fullmatch(name) or (name.startswith("x-") and _MACHINE_MADE.fullmatch(value)):
         yield value.strip()
+
+
+_MACHINE_MADE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~+/=.:-]{16,}")
+"""What a header of somebody's own may authenticate with: nothing tells its name from that of others."""
 
 
 def _credentials(value: str) -> Iterator[str]:
@@ -135,7 +145,7 @@ def _is_one(secret: str) -> bool:
 def _forms(secret: str) -> Iterator[Needle]:
     """Yield a secret as it is, in JSON, in a URL, in base64 and in hexadecimal digits."""
     raw = secret.encode("utf-8", "surrogateescape")
-    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    in_json = [*_in_json(secret, ensure_ascii=True), *_in_json(secret, ensure_ascii=False)]
     in_urls = (quote(raw, safe=""), quote(raw), quote_plus(raw))
     for text in (raw, *(form.encode("utf-8", "surrogateescape") for form in (*in_json, *in_urls))):
         yield Needle(text, blank(len(text)))
@@ -144,6 +154,16 @@ def _forms(secret: str) -> Iterator[Needle]:
             yield Needle(text, b"REDACTED".ljust(len(text), b"0"))
     for digits in (raw.hex(), raw.hex().upper()):
         yield Needle(digits.encode(), b"0" * len(digits))
+
+
+_JSON_LEVELS = 3
+"""JSON in a string of JSON in a string, as where a server says what it was told."""
+
+
+def _in_json(secret: str, *, ensure_ascii: bool) -> Iterator[str]:
+    for _ in range(_JSON_LEVELS):
+        secret = json.dumps(secret, ensure_ascii=ensure_ascii)[1:-1]
+        yield secret
 
 
 _FOR_URLS = bytes.maketrans(b"+/", b"-_")

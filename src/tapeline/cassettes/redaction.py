@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
+from urllib.parse import unquote_plus
 from zlib import crc32
 
 from tapeline.cassettes.body_strings import (
@@ -53,7 +54,7 @@ def redacted(interaction: Interaction) -> Interaction:
     """Return what may be written of an interaction. What was redacted once stays as it is."""
     request, response = _unpacked_request(interaction.request), _unpacked_response(interaction.response)
     wanted = [
-        *needles([*secrets_of(interaction), *_declared(request.body), *_declared(response.body)]),
+        *needles([*secrets_of(interaction), *_declared_by(request), *_declared(response.body)]),
         *_accounts(request.url.encode() + request.body + response.body),
     ]
     kept = Interaction(request=_request(request, wanted), response=_response(response, wanted))
@@ -238,9 +239,10 @@ _QUERY = re.compile(rb"([?&]|\\u0026|&amp;)([\w.%-]{3,40})=([^&\s\"'<>\\#]+)")
 
 def _blanked_queries(data: bytes) -> bytes:
     """Blank what signs the URLs in a text."""
-    if b"://" not in data and not data.startswith(b"/"):
+    if b"=" not in data or b"://" not in data:
         return data
-    return _QUERY.sub(lambda found: _blanked_value(found, 3, is_secret_query_key(_str(found[2]))), data)
+    found = (query for query in _QUERY.finditer(data) if is_secret_query_key(_str(query[2])))
+    return _blanked_spans(data, [query.span(3) for query in found])
 
 
 _FIELD = re.compile(rb'"([\w. -]{2,64})"\s*:\s*"((?:[^"\\]|\\.)+)"')
@@ -269,7 +271,10 @@ def _is_piece_of_text(field: re.Match[bytes]) -> bool:
 
 
 def _blanked_fields(data: bytes) -> bytes:
-    spans = list(_fields(data))
+    return _blanked_spans(data, list(_fields(data)))
+
+
+def _blanked_spans(data: bytes, spans: Sequence[tuple[int, int]]) -> bytes:
     if not spans:
         return data
     changed = bytearray(data)
@@ -283,29 +288,39 @@ def _accounts(data: bytes) -> Iterator[Needle]:
     return (Needle(account, b"0" * len(account)) for account in accounts_in(data))
 
 
+def _declared_by(request: IncomingRequest) -> Iterator[str]:
+    """Yield what a request declares to be secret, because the answer may say it again."""
+    yield from _declared(request.body)
+    for value in _form_values(request.body, request.headers.get("content-type", "")):
+        yield unquote_plus(value)
+
+
 def _declared(body: bytes) -> Iterator[str]:
-    """Yield what fields declare to be secret, because the other side may say it again."""
     values = (said(body[start:end]).decode("utf-8", "replace") for start, end in _fields(body))
     return (value for value in values if not any(map(str.isspace, value)))
 
 
 # Forms --------------------------------------------------------------------------------------------------
 
-_PAIR = re.compile(rb"(^|&)([^=&]+)=([^&]*)")
+_PAIR = re.compile(rb"(^|&)([^=&]+)=([^&]+)")
 _PART = re.compile(rb'(name="([^"]+)"[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n)(.*?)(?=\r?\n--)', re.DOTALL)
 
 
-def _by_type(body: bytes, media_type: str) -> bytes:
+def _secret_parts(body: bytes, media_type: str) -> Iterator[re.Match[bytes]]:
+    """Yield the pairs or parts of a form whose name says secret; their third group is the value."""
     if media_type.startswith(FORM):
-        return _PAIR.sub(lambda pair: _blanked_value(pair, 3, is_secret_query_key(_str(pair[2]))), body)
-    if media_type.startswith(MULTIPART):
-        return _PART.sub(lambda part: _blanked_value(part, 3, is_secret_name(_str(part[2]))), body)
-    return body
+        yield from (pair for pair in _PAIR.finditer(body) if is_secret_query_key(_str(pair[2])))
+    elif media_type.startswith(MULTIPART):
+        yield from (part for part in _PART.finditer(body) if is_secret_name(_str(part[2])))
 
 
-def _blanked_value(found: re.Match[bytes], group: int, is_secret: bool) -> bytes:
-    start, end = (at - found.start() for at in found.span(group))
-    return found[0][:start] + blank(end - start) + found[0][end:] if is_secret else found[0]
+def _form_values(body: bytes, media_type: str) -> Iterator[str]:
+    return (_str(part[3]) for part in _secret_parts(body, media_type))
+
+
+def _by_type(body: bytes, media_type: str) -> bytes:
+    spans = [part.span(3) for part in _secret_parts(body, media_type)]
+    return _blanked_spans(body, spans) if spans else body
 
 
 def _str(name: bytes) -> str:

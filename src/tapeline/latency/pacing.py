@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from tapeline.clock import NS_PER_S, Clock, ns
 from tapeline.errors import ConfigError
@@ -301,3 +302,8 @@ class IncomingRequest:
     url: str
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        """Without what may hold a secret, path and query too: tracebacks show what functions were given."""
+        host = urlsplit(self.url).netloc.rpartition("@")[2]
+        return f"IncomingRequest({self.method} {host}, {len(self.headers)} headers, {len(self.body)} bytes)"
