@@ -346,6 +346,12 @@ def test_an_attachment_of_every_case_is_looked_for(tmp_path: Path) -> None:
     assert len(message.splitlines()) == 1
 
 
+def test_variables_cannot_make_a_text_of_any_length(path: Path) -> None:
+    path.write_text(f"name: a\nprompt: '{'{{x}}' * 2000}'\n{TARGETS}vars: {{x: {'y' * 100_000}}}\n")
+
+    assert refusal(path).startswith(f"{path}:1:1: a text of 200010000 characters")
+
+
 def test_scenarios_of_one_name_are_refused(tmp_path: Path) -> None:
     """Where capitals do not count, their cassettes would be the same files."""
     (tmp_path / "one.yaml").write_text(GOOD)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from tapeline.errors import ConfigError
 from tapeline.media import Document, Image
 from tapeline.scenarios.messages import MessageSpec
 from tapeline.types import Message, assistant, system, user
@@ -61,6 +62,11 @@ def test_files_are_read_beside_the_scenario(tmp_path: Path) -> None:
 def test_a_part_is_one_thing(content: Any, hint: str) -> None:
     with pytest.raises(ValidationError, match=hint):
         message(content)
+
+
+def test_a_text_said_too_often_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a text of 2000000000 characters"):
+        message({"text": "ha", "times": 1_000_000_000}).message()
 
 
 def test_variables_are_filled_into_texts_and_paths() -> None:

@@ -238,6 +238,18 @@ def test_cases_are_chosen(
     assert lines == [f"scenarios/table.yaml::test_table[{id}]" for id in ids]
 
 
+def test_tags_are_declared_once_beside_the_projects_own(pytester: pytest.Pytester, table: Path) -> None:
+    pytester.makeini("[pytest]\nmarkers = slow: takes long\n")
+
+    items, _ = pytester.inline_genitems(*ALONE)
+
+    lines = items[0].config.getini("markers")
+    assert [line for line in lines if line.startswith(("slow", "smoke"))] == [
+        "slow: takes long",
+        "smoke: a tag of scenarios.",
+    ]
+
+
 def test_what_failed_is_run_again(pytester: pytest.Pytester, table: Path) -> None:
     with_cache = [argument for argument in ALONE if "cacheprovider" not in argument]
     pytester.runpytest_inprocess(*with_cache, "--snapshot-update").assert_outcomes(

@@ -158,6 +158,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a schema that is none": ({"schema": {"type": "objekt"}}, "not a JSON schema"),
     "a tag that is a marker of pytest's": ({"tags": ["xfail"]}, "a marker of pytest's own"),
     "a variable of two words": ({"vars": {"two words": 1}}, "no name for a variable"),
+    "a table without end": ({"cases": [{"name": f"n{n}"} for n in range(1_001)]}, "at most 1000"),
     "no rounds": ({"max_rounds": 0}, "greater than 0"),
     "two faults in one": (
         {"faults": [{"status": 429, "refused": True}]},

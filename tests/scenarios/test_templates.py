@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tapeline.errors import ConfigError
 from tapeline.scenarios.templates import filled, filled_text, has_placeholder, names_in, unreadable
 
 VARIABLES = {"city": "Paris", "n": 3, "words": ["a", "b"], "yes": True, "brace": "{{city}}"}
@@ -37,6 +38,11 @@ def test_a_text_that_is_one_placeholder_becomes_the_value_itself() -> None:
         "text": "n=3",
         "list": [True, 7, None],
     }
+
+
+def test_a_short_file_cannot_stand_for_any_amount_of_text() -> None:
+    with pytest.raises(ConfigError, match="a text of 20000"):
+        filled_text("{{a}}" * 2_000, {"a": "x" * 1_000_000})
 
 
 def test_a_variable_without_a_value_is_an_error() -> None:

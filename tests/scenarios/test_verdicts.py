@@ -11,7 +11,7 @@ from taped import answered, refused, scenario_in, taped
 from tapeline.errors import ConfigError, InvalidCassetteError
 from tapeline.scenarios import load_scenario
 from tapeline.scenarios.selection import Run, all_runs
-from tapeline.scenarios.verdicts import run_all, run_one
+from tapeline.scenarios.verdicts import Ran, run_all, run_one
 
 
 def only(folder: Path, *answers: Any, **keys: Any) -> Run:
@@ -45,13 +45,13 @@ def test_a_call_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         only(tmp_path, refused(401, "no such key"), name="a"),
         only(tmp_path, answered("two words"), name="b"),
     ]
-    started: list[Run] = []
+    ended: list[Ran] = []
 
-    verdicts = run_all(runs, on_start=started.append)
+    verdicts = run_all(runs, on_end=ended.append)
 
     assert [ran.state for ran in verdicts] == ["failed", "ok"]
     assert "no such key" in verdicts[0].problems[0]
-    assert started == runs
+    assert ended == verdicts
 
 
 def test_a_wrong_setting_or_a_broken_file_is_no_verdict(tmp_path: Path) -> None:

@@ -64,11 +64,13 @@ def load_scenario(path: str | Path) -> ScenarioFile:
     """Read one scenario. Raises ScenarioError, which starts with file:line:column."""
     document = read_document(Path(path))
     try:
-        scenario = Scenario.model_validate(document.content)
+        file = ScenarioFile(document.path, Scenario.model_validate(document.content))
+        problems = list(_unreadable_files(file, document))
     except ValidationError as error:
         raise ScenarioError(_explained(document, error)) from None
-    file = ScenarioFile(document.path, scenario)
-    if problems := list(_unreadable_files(file, document)):
+    except ConfigError as error:  # of a text that its variables make too long
+        raise ScenarioError(f"{document.where()}: {error.message}") from error
+    if problems:
         raise ScenarioError("\n".join(problems))
     return file
 

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 from tapeline.media import Audio, Document, Image, Media
 from tapeline.scenarios.attachments import attachment
 from tapeline.scenarios.strict import Strict, Variables
-from tapeline.scenarios.templates import filled_text
+from tapeline.scenarios.templates import filled_text, refuse_length
 from tapeline.types import Message, assistant, system, user
 
 _CONSTRUCTORS = {"system": system, "user": user, "assistant": assistant}
@@ -49,8 +49,9 @@ class Part(Strict):
         return str(getattr(self, self.medium or "text"))
 
     def content(self, folder: Path) -> Any:
-        """Return what a message takes. Raises ConfigError for a file that cannot be read."""
+        """Return what a message takes. Raises ConfigError for a file that cannot be read, or a huge text."""
         if self.medium is None:
+            refuse_length(len(self.source) * (self.times or 1))
             return self.source * (self.times or 1)
         return attachment(_MEDIA[self.medium], self.source, folder)
 

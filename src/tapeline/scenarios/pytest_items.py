@@ -6,6 +6,8 @@ snapshots work as they do for tests people write. Ids read case@target, or targe
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -107,14 +109,21 @@ def _runs(file: ScenarioFile, config: pytest.Config) -> list[Any]:
 
 def _marks(case: ScenarioFile, config: pytest.Config) -> list[pytest.MarkDecorator]:
     scenario = case.scenario
-    for tag in scenario.tags:  # a tag is declared where it stands: --strict-markers wants to be told
-        config.addinivalue_line("markers", f"{tag}: a tag of scenarios.")
+    _declare(scenario.tags, config)
     marks = [getattr(pytest.mark, tag) for tag in scenario.tags]
     if scenario.skip is not None:
         marks.append(pytest.mark.skip(reason=scenario.skip))
     if scenario.xfail is not None:
         marks.append(pytest.mark.xfail(reason=scenario.xfail))
     return marks
+
+
+def _declare(tags: Sequence[str], config: pytest.Config) -> None:
+    """Tell --strict-markers: a tag is declared where it stands."""
+    known = {re.split(r"[:(]", line)[0].strip() for line in config.getini("markers")}
+    for tag in tags:
+        if tag not in known:
+            config.addinivalue_line("markers", f"{tag}: a tag of scenarios.")
 
 
 def _record_mode(config: pytest.Config) -> RecordMode:

@@ -38,6 +38,8 @@ from tapeline.types import Message, Prompt, user
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+CASES_LIMIT = 1_000  # each is a scenario of its own in memory, and a file or two for each target
+
 SnapshotField = Literal[
     "text",
     "parsed",
@@ -116,7 +118,7 @@ class Scenario(Strict):
         default_factory=dict, description="Variables: {{name}} in prompt, messages, turns, tools, checks."
     )
     cases: tuple[CaseSpec, ...] = Field(
-        default=(), description="A table: the scenario is run once for each row."
+        default=(), max_length=CASES_LIMIT, description="A table: the scenario is run once for each row."
     )
     prompt: str | None = Field(default=None, description="What is sent, if it is one message of the user.")
     messages: tuple[MessageSpec, ...] = Field(default=(), description="What is sent, message by message.")

@@ -11,7 +11,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tapeline.errors import ConfigError
+
 OPENING = "{{"
+TEXT_CHARACTERS_LIMIT = 16 * 1024 * 1024
 _PLACEHOLDER = re.compile(r'\{\{\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|"(?P<text>[^"]*)")\s*\}\}')
 
 
@@ -32,12 +35,20 @@ def unreadable(value: Any) -> str | None:
 
 
 def filled_text(text: str, variables: Mapping[str, Any]) -> str:
-    """Return a text with its variables filled in. Raises KeyError for one that has no value."""
+    """Return a text with its variables filled in.
 
-    def value(match: re.Match[str]) -> str:
-        return _written(variables[match["name"]]) if match["name"] else match["text"]
+    Raises KeyError for one that has no value, ConfigError if the text would get too long.
+    """
+    names = list(names_in(text))
+    written = {name: _written(variables[name]) for name in dict.fromkeys(names)}
+    refuse_length(len(text) + sum(len(written[name]) for name in names))
+    return _PLACEHOLDER.sub(lambda match: written[match["name"]] if match["name"] else match["text"], text)
 
-    return _PLACEHOLDER.sub(value, text)
+
+def refuse_length(characters: int) -> None:
+    """Raise ConfigError for more than any model reads: a short file could stand for any amount of text."""
+    if characters > TEXT_CHARACTERS_LIMIT:
+        raise ConfigError(f"a text of {characters} characters, more than {TEXT_CHARACTERS_LIMIT}")
 
 
 def filled(value: Any, variables: Mapping[str, Any]) -> Any:

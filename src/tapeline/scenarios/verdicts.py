@@ -41,7 +41,6 @@ def run_all(
     record_mode: RecordMode = "none",
     pace: str | None = None,
     meter: Meter | None = None,
-    on_start: Callable[[Run], None] = lambda run: None,
     on_end: Callable[[Ran], None] = lambda ran: None,
 ) -> list[Ran]:
     """Run them all, and return what came of each. Raises ConfigError, and CassetteError but for a miss.
@@ -50,7 +49,6 @@ def run_all(
     """
     verdicts = []
     for run in runs:
-        on_start(run)
         ran = run_one(run, record_mode=record_mode, pace=pace, meter=meter)
         on_end(ran)
         verdicts.append(ran)
