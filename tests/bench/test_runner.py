@@ -162,6 +162,12 @@ def test_each_case_is_a_cell_of_its_own(scenario: Path) -> None:
     assert set(heard) == {"two-words[short] openai:m recorded"}
 
 
+def test_a_case_that_is_skipped_is_not_measured(scenario: Path) -> None:
+    scenario.write_text(SCENARIO + "cases: [{name: short, skip: not today}]\n")
+
+    assert run_benchmark(plan(scenario), on_call=lambda _: None).cells == ()
+
+
 def test_faults_happen_in_benchmarks(scenario: Path) -> None:
     """Two of four calls are tried twice, and take as much longer as the client waits."""
     scenario.write_text(SCENARIO + "faults: [{status: 429, times: 2}]\n")

@@ -63,7 +63,7 @@ class Plan:
     concurrency: int | None = None
 
     def cells(self) -> Iterator[tuple[ScenarioFile, Target, str, Load]]:
-        for file in [case for given in self.files for case in given.cases()]:
+        for file in self._cases():
             load = Load(
                 requests=self.requests or file.scenario.load.requests,
                 concurrency=self.concurrency or file.scenario.load.concurrency,
@@ -71,6 +71,10 @@ class Plan:
             for pace in self.paces:
                 for target in file.scenario.targets:
                     yield file, target, pace, load
+
+    def _cases(self) -> Iterator[ScenarioFile]:
+        cases = (case for file in self.files for case in file.cases())
+        return (case for case in cases if case.scenario.skip is None)
 
     @property
     def calls(self) -> int:
