@@ -147,6 +147,27 @@ def test_short_and_ordinary_words_are_no_secrets(path: Path, monkeypatch: pytest
     assert load(path)[0].response.body == b"HttpOnly"
 
 
+def test_what_is_noted_of_an_answer_says_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_API_KEY", CANARY)
+    answer = response(b"", reason=f"no {CANARY}", meta={"sdk": f"agent {CANARY}", "cost_usd": 1})
+
+    kept = redacted(interaction(answer=answer)).response
+
+    assert kept.reason == "no REDACTED*********"
+    assert kept.meta == {"sdk": "agent REDACTED*********", "cost_usd": 1}
+
+
+def test_a_header_of_somebodys_own_is_not_written_where_the_answer_says_it() -> None:
+    """But ids that every request has stay, in headers and bodies."""
+    own = {"x-acme-auth": f"{CANARY}-1", "x-request-id": "req-0123456789abcdef"}
+    answer = response(b"hello canary-0123456789-1 of req-0123456789abcdef")
+
+    kept = redacted(interaction(request(headers=own), answer))
+
+    assert kept.response.body == b"hello REDACTED*********** of req-0123456789abcdef"
+    assert kept.request.headers == {"x-request-id": "req-0123456789abcdef"}
+
+
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/claude"
 
 

@@ -10,7 +10,8 @@ import json
 import os
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -18,6 +19,7 @@ from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import blank
 from tapeline.cassettes.secret_names import (
     ACCOUNT_HEADERS,
+    KEPT_HEADERS,
     SECRET_HEADERS,
     SECRET_VARIABLES,
     is_secret_query_key,
@@ -67,6 +69,8 @@ def request_secrets(request: IncomingRequest) -> Iterator[str]:
     """Yield the credentials a request carries, in headers and URL."""
     for name, value in request.headers.items():
         yield from _of_header(name.lower(), value)
+        if _is_own_credential(name.lower(), value.strip()):
+            yield value.strip()
     yield from _of_url(request.url)
 
 
@@ -99,12 +103,17 @@ def _of_header(name: str, value: str) -> Iterator[str]:
         yield from _of_url(value)
     elif SECRET_HEADERS.fullmatch(name):
         yield from _credentials(value.strip())
-    elif ACCOUNT_HEADERS.fullmatch(name) or (name.startswith("x-") and _MACHINE_MADE.fullmatch(value)):
+    elif ACCOUNT_HEADERS.fullmatch(name):
         yield value.strip()
 
 
 _MACHINE_MADE = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w~+/=.:-]{16,}")
-"""What a header of somebody's own may authenticate with: nothing tells its name from that of others."""
+
+
+def _is_own_credential(name: str, value: str) -> bool:
+    """Whether a header may be somebody's own way to authenticate: nothing tells its name from others."""
+    is_own = name.startswith("x-") and not KEPT_HEADERS.fullmatch(name)
+    return is_own and _MACHINE_MADE.fullmatch(value) is not None
 
 
 def _credentials(value: str) -> Iterator[str]:
@@ -132,10 +141,15 @@ def _cookie_values(value: str) -> list[str]:
 # How it may be written ----------------------------------------------------------------------------------
 
 
-def needles(secrets: Iterable[str]) -> list[Needle]:
+def needles(secrets: Iterable[str]) -> Sequence[Needle]:
     """Return what to look for, the longest first: a secret may be part of another."""
-    found = {each.found: each for secret in set(secrets) if _is_one(secret) for each in _forms(secret)}
-    return sorted(found.values(), key=lambda needle: len(needle.found), reverse=True)
+    return _needles(frozenset(filter(_is_one, secrets)))
+
+
+@lru_cache(maxsize=16)  # the calls of one cassette mostly have the same
+def _needles(secrets: frozenset[str]) -> tuple[Needle, ...]:
+    found = {each.found: each for secret in secrets for each in _forms(secret)}
+    return tuple(sorted(found.values(), key=lambda needle: len(needle.found), reverse=True))
 
 
 def _is_one(secret: str) -> bool:

@@ -29,6 +29,7 @@ from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.known_secrets import Needle, environment_secrets, needles, secrets_of
 from tapeline.cassettes.matching import FORM, accounts_in, blank, normal_url, without_accounts
 from tapeline.cassettes.secret_names import (
+    KEPT_HEADERS,
     SECRET_HEADERS,
     is_secret_name,
     is_secret_query_key,
@@ -41,11 +42,6 @@ from tapeline.secret_shapes import STARRED_KEY, without_secrets
 
 __all__ = ["KEPT_HEADERS", "SECRET_HEADERS", "masked", "redacted", "redacted_request", "refuse_secrets"]
 
-KEPT_HEADERS = re.compile(
-    r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
-    r"|openai-version|openai-processing-ms|(x-amz-)?retry-after|retry-after-ms|x-should-retry|x-request-id"
-    r"|request-id|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
-)
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 MULTIPART = "multipart/"
 

@@ -10,6 +10,13 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+KEPT_HEADERS = re.compile(
+    r"accept|content-type|content-encoding|user-agent|server|anthropic-version|anthropic-beta|openai-beta"
+    r"|openai-version|openai-processing-ms|(x-amz-)?retry-after|retry-after-ms|x-should-retry|x-request-id"
+    r"|request-id|location|x-ratelimit-.*|anthropic-ratelimit-.*|x-amzn-errortype|x-amzn-requestid|x-amzn-bedrock-.*"
+)
+"""All others are left out of cassettes, because nothing tells what they say."""
+
 SECRET_HEADERS = re.compile(
     r"authorization|proxy-authorization|.*api-key|.*-token|cookie|set-cookie|x-amz-credential|x-amz-signature"
 )
