@@ -75,6 +75,20 @@ def test_what_a_cassette_lacks_is_added(run: Run, tmp_path: Path, server: LocalS
     assert len(load(tmp_path / "cassettes" / NAME / "openai.yaml")) == 2
 
 
+def test_what_a_changed_prompt_no_longer_asks_for_is_dropped(
+    run: Run, tmp_path: Path, server: LocalServer
+) -> None:
+    run("record", scenario_in(tmp_path, targets=targets(server)))
+    path = scenario_in(tmp_path, targets=targets(server), prompt="Say three words.")
+
+    ended = run("record", path)
+
+    assert ended.code == 0
+    [interaction] = load(tmp_path / "cassettes" / NAME / "openai.yaml")
+    assert b"Say three words." in interaction.response.body
+    assert run("run", path).code == 0
+
+
 def test_force_records_what_is_there_anew(run: Run, tmp_path: Path, server: LocalServer) -> None:
     path = scenario_in(tmp_path, targets=targets(server))
     run("record", path)

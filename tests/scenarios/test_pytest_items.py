@@ -91,6 +91,19 @@ def test_a_missing_cassette_fails_without_a_traceback(pytester: pytest.Pytester,
     assert "execution.py" not in result.stdout.str()
 
 
+def test_a_recording_that_nothing_asks_for_fails(pytester: pytest.Pytester, folder: Path) -> None:
+    """As it does in other tests, and with the same way out."""
+    save(folder / "cassettes" / "greeting" / "other.yaml", [recording(), recording("bye")])
+    run_scenarios(pytester, "--snapshot-update", "--unplayed=off").assert_outcomes(passed=2)
+
+    result = run_scenarios(pytester)
+
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*1 of 2 recordings are not asked for*Record it anew: tapeline record * --target other --force*"]
+    )
+
+
 def test_a_broken_scenario_is_a_collection_error_with_its_place(
     pytester: pytest.Pytester, folder: Path
 ) -> None:

@@ -7,7 +7,7 @@ out when it is made, and a snapshot holds what every later run will see.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,13 +52,15 @@ def run_target(
     pace: str | Pace | None = None,
     clock: Clock | None = None,
     meter: Meter | None = None,
+    on_replay: Callable[[Tape], None] = lambda tape: None,
 ) -> list[Outcome]:
     """Make the calls of a scenario, or of one case, to one target; return the outcome of each turn in order.
 
     Replays from the cassette, or records into it, as `record_mode` says; replays run in virtual time
     unless another clock is given, so no pace and no retry costs real time. pace: over the scenario's.
-    meter: counts what is recorded. verify asks the real model and raises CassetteError where its answers
-    have another shape. Raises CassetteError, ConfigError; LLMError for a failure the scenario does not want.
+    meter: counts what is recorded. on_replay: is given the tape when it has been played.
+    verify asks the real model, and raises CassetteError where its answers have another shape.
+    Raises CassetteError, ConfigError; LLMError for a failure the scenario does not want.
     """
     _refuse_table(file)
     tape = _tape(file, target, record_mode, clock or SystemClock(), meter)
@@ -68,7 +70,10 @@ def run_target(
             return outcomes  # a recording that fails its own checks is not kept
         _refuse_changes(tape)
         save_tape(tape, file.cassette(target))
-    return _replayed(file, target, pace or pace_of(file.scenario), clock or VirtualClock())
+    tape = _tape_to_play(file, target, pace or pace_of(file.scenario), clock or VirtualClock())
+    outcomes = _replayed(file, target, tape)
+    on_replay(tape)
+    return outcomes
 
 
 def _refuse_table(file: ScenarioFile) -> None:
@@ -147,20 +152,23 @@ def _changes(verdict: Verdict) -> list[str]:
     return [f"interaction {verdict.position + 1}: {difference}" for difference in broken]
 
 
-def _replayed(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock) -> list[Outcome]:
-    scenario = file.scenario
+def _tape_to_play(file: ScenarioFile, target: Target, pace: str | Pace, clock: Clock) -> Tape:
     tape = load_tape(
         file.cassette(target),
         pace=pace,
         clock=clock,
-        ignore=scenario.match.ignore,
-        faults=FaultPlan(scenario.faults),
+        ignore=file.scenario.match.ignore,
+        faults=FaultPlan(file.scenario.faults),
     )
     tape.command = recording_command(file, target)
-    requests = RequestLog(tape.matcher)
-    transport = HandlerTransport(requests.of(tape), clock)
-    model = replaying_model(target, httpx2.Client(transport=transport), clock)
-    return Caller(file=file, target=target, model=model, clock=clock, requests=requests).outcomes()
+    return tape
+
+
+def _replayed(file: ScenarioFile, target: Target, tape: Tape) -> list[Outcome]:
+    log = RequestLog(tape.matcher)
+    transport = HandlerTransport(log.of(tape), tape.clock)
+    model = replaying_model(target, httpx2.Client(transport=transport), tape.clock)
+    return Caller(file=file, target=target, model=model, clock=tape.clock, requests=log).outcomes()
 
 
 def recording_command(file: ScenarioFile, target: Target) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tapeline.cassettes import RecordMode
+from tapeline.cassettes import RecordMode, Tape
+from tapeline.cassettes.fileformat import save_changes
 from tapeline.cassettes.spending import Meter, Totals
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError, LLMError
 from tapeline.scenarios.assessment import problems
@@ -80,13 +81,26 @@ def record(due: Recording, *, meter: Meter, is_forced: bool = False) -> Recordin
     before = meter.spent.totals
     mode: RecordMode = "all" if is_forced else _MODES[due.lack]
     try:
-        outcomes = run_target(due.run.case, due.run.target, record_mode=mode, meter=meter)
+        played: list[Tape] = []
+        outcomes = run_target(
+            due.run.case, due.run.target, record_mode=mode, meter=meter, on_replay=played.append
+        )
         found = problems(due.run.case, due.run.target, outcomes)
+        for tape in played:
+            _drop_left_over(due, tape)
     except (ConfigError, InvalidCassetteError):
         raise
     except LLMError as error:
         found = [str(error)]
     return replace(due, spent=_since(before, meter.spent.totals), problems=tuple(found))
+
+
+def _drop_left_over(due: Recording, tape: Tape) -> None:
+    """Take out what nothing asks for any more: a scenario's cassette is its own."""
+    left = set() if due.run.case.scenario.faults else set(tape.unplayed())
+    if left:
+        kept = [interaction for n, interaction in enumerate(tape.interactions) if n not in left]
+        save_changes(due.path, before=tape.interactions, after=kept)
 
 
 def _since(before: Totals, after: Totals) -> Totals:

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import pytest
 
-from tapeline.cassettes import RecordMode
+from tapeline.cassettes import RecordMode, Tape
 from tapeline.cassettes.spending import Meter
 from tapeline.errors import LLMError
 from tapeline.scenarios.assessment import problems
@@ -60,6 +60,7 @@ def test_of(file: ScenarioFile, *, meter: Meter | None, config: pytest.Config) -
 
     @pytest.mark.parametrize(("case", "target"), _runs(file, config))
     def test(request: pytest.FixtureRequest, case: ScenarioFile, target: Target) -> None:
+        played: list[Tape] = []
         try:
             outcomes = run_target(
                 case,
@@ -67,11 +68,12 @@ def test_of(file: ScenarioFile, *, meter: Meter | None, config: pytest.Config) -
                 record_mode=_record_mode(request.config),
                 pace=request.config.getoption("--pace", default=None),
                 meter=meter,
+                on_replay=played.append,
             )
             found = problems(case, target, outcomes)
         except LLMError as error:
             pytest.fail(str(error), pytrace=False)
-        if found:
+        if found := found or _left_over(case, played, request.config):
             pytest.fail("\n".join(found), pytrace=False)
         assert _snapshot_of(case, outcomes) == _stored(request)
 
@@ -124,6 +126,22 @@ def _declare(tags: Sequence[str], config: pytest.Config) -> None:
     for tag in tags:
         if tag not in known:
             config.addinivalue_line("markers", f"{tag}: a tag of scenarios.")
+
+
+def _left_over(case: ScenarioFile, played: list[Tape], config: pytest.Config) -> list[str]:
+    """Return what is wrong with recordings that nothing asks for, where such fail tests and none is made."""
+    if case.scenario.faults or _record_mode(config) != "none" or _unplayed(config) != "fail":
+        return []
+    return [
+        f"{tape.source}: {len(left)} of {len(tape.interactions)} recordings are not asked for by this "
+        f"scenario. Record it anew: {tape.command} --force"
+        for tape in played
+        if (left := tape.unplayed())
+    ]
+
+
+def _unplayed(config: pytest.Config) -> str:
+    return str(config.getoption("--unplayed", default=None) or config.getini("tape_unplayed"))
 
 
 def _record_mode(config: pytest.Config) -> RecordMode:
