@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "providers.codec": "providers/test_every_codec.py",  # protocols: every codec is held against them
     # Two test files cannot have one name:
     "providers.errors": "providers/test_provider_errors.py",
+    "scenarios.verdicts": "scenarios/test_scenario_verdicts.py",
     "cli.bench": "cli/test_bench_command.py",
     "cli.providers": "cli/test_providers_command.py",
     "cli.scenarios": "cli/test_scenarios_command.py",

@@ -507,9 +507,13 @@ def test_uploads_of_requests_are_sent_whole_and_recorded_whole(path: Path, tmp_p
 def test_forms_of_aiohttp_are_recorded_as_they_are_sent(path: Path) -> None:
     async def upload() -> None:
         async with aiohttp.ClientSession() as session:
-            await session.post(server.url, data={"field": "one"}, params={"page": 2})
-            await session.post(server.url, data=b"raw")
-            await session.post(server.url, json={"a": 1})
+            for form in (
+                {"data": {"field": "one"}, "params": {"page": 2}},
+                {"data": b"raw"},
+                {"json": {"a": 1}},
+            ):
+                async with session.post(server.url, **form) as response:
+                    await response.read()
 
     with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, use_cassette(path, record_mode="once"):
         asyncio.run(upload())
