@@ -40,7 +40,7 @@ def _shape(pattern: bytes, *marks: bytes) -> Shape:
 
 SUSPECTS: Mapping[str, Shape] = {
     "an OpenAI or Anthropic key": _shape(  # but no words that hyphens join, as in sk-learn-pipelines
-        rb"\bsk-(?:(?:ant|proj|svcacct|admin|or|lf)-[\w-]{12,}|(?!(?:[a-z]{1,14}-)+[a-z]{1,14}\b)[\w-]{16,})",
+        rb"\bsk-(?:(?:ant|proj|svcacct|admin|or|lf)-[\w-]{12,}|(?!(?:[a-z]{1,14}-){1,9}[a-z]{1,14}(?![\w-]))[\w-]{16,})",
         b"sk-",
     ),
     "an AWS access key id": _shape(rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b", b"AKIA", b"ASIA"),
@@ -88,15 +88,15 @@ SUSPECTS: Mapping[str, Shape] = {
     "a JSON web token": _shape(rb"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.", b"eyJ"),
     "a private key": _shape(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----", b"PRIVATE KEY"),
     "a URL with a password": _shape(  # but no placeholder, as documentation has them
-        rb"\b[a-z][a-z0-9+.-]*://[^\s:/@\"'<>\\]*:"
+        rb"\b[a-z][a-z0-9+.-]{0,20}://[^\s:/@\"'<>\\]{0,99}:"
         rb"(?!(?i:pass|passwd|password|pw|pwd|secret|token|user|your[\w-]*|x+|example|redacted)@)"
-        rb"(?=[^@]*\w)[^\s:/@\"'<>\\{}$*]{3,}@[\w.-]",
+        rb"(?=[^@]{0,99}\w)[^\s:/@\"'<>\\{}$*]{3,199}@[\w.-]",
         b"://",
     ),
 }
 """What it would be -> how it is recognised."""
 
-STARRED_KEY = Shape(re.compile(rb"\bsk-[^\s\"'*]*\*+[^\s\"',;]*"), (b"sk-",))
+STARRED_KEY = Shape(re.compile(rb"\bsk-[^\s\"'*]{0,199}\*+[^\s\"',;]*"), (b"sk-",))
 """A key as OpenAI shows it in errors: its start and its end, which are nobody's business either."""
 
 BLANK = b"[secret]"

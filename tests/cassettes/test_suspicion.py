@@ -170,6 +170,28 @@ def test_our_own_cassettes_hold_nothing_suspicious(path: Path) -> None:
     assert list(suspicions(path.read_text(), found)) == []
 
 
+HOSTILE = {
+    "backslashes": "\\" * 50_000 + '"password\\"',
+    "keys of words": "sk-" * 50_000,
+    "words with hyphens": "sk-a" + "-a" * 50_000 + "1",
+    "points": "://" + "a." * 50_000,
+    "a long word and an address": "x: " + "ab0" * 50_000,
+    "names and no values": '"password":' * 10_000,
+    "open strings": '{"a' * 20_000,
+    "set down and nothing": "password: " * 10_000,
+    "accounts": "arn:aws:" * 20_000 + "account " * 10_000,
+    "queries": "https://x?" + "key&" * 20_000,
+}
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_text_cannot_be_made_to_take_long(text: str) -> None:
+    """Each takes a fraction of a second; if time grew with the square of the size, it would be minutes."""
+    found = [redacted(interaction(request(chat(text)), response(text.encode())))]
+
+    assert len(list(suspicions("", found))) < 5
+
+
 # What is allowed ----------------------------------------------------------------------------------------
 
 

@@ -139,6 +139,8 @@ def _texts_of(found: _Found, numbers: Sequence[Any]) -> Iterator[Text]:
 
 _TOKEN = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?|([{}\[\]])', re.DOTALL)
 _ByPath = dict[bytes, list[Piece]]
+NESTING_LIMIT = 200
+"""Paths deeper than this are made to take long: no service nests like that."""
 
 
 def runs(body: bytes) -> Iterator[Sequence[Piece]]:
@@ -169,6 +171,8 @@ def _located(body: bytes, start: int, end: int, number: int) -> Iterator[tuple[b
         elif bracket is None:
             yield at + (key or b"[*]"), Piece(*token.span(1), number)
             key = b""
+        elif len(outer) > NESTING_LIMIT:
+            return
         elif bracket in b"{[":
             outer.append(at)
             at, key = at + (key or b"[*]"), b""

@@ -242,7 +242,7 @@ def _blanked_queries(data: bytes) -> bytes:
 
 
 _FIELD = re.compile(rb'"([\w. -]{2,64})"\s*:\s*"((?:[^"\\]|\\.)+)"')
-_ESCAPED_FIELD = re.compile(rb'(\\+)"([\w. -]{2,64})\1"\s*:\s*\1"((?:[^"\\]|(?!\1")\\.)+)\1"')
+_ESCAPED_FIELD = re.compile(rb'(?<!\\)(\\+)"([\w. -]{2,64})\1"\s*:\s*\1"((?:[^"\\]|(?!\1")\\.)+)\1"')
 _NEAR_BYTES = 24
 
 

@@ -174,7 +174,7 @@ def _shapes(data: bytes, place: str) -> Iterator[Suspicion]:
 
 SHORTEST_RANDOM_WORD = 20
 _WORD = re.compile(rb"(?<![\w+/=.-])[\w+/-]{20,128}={0,2}(?![\w+/=-])")
-_ADDRESS = re.compile(rb"[a-z][a-z0-9+.-]*:[^\s\"'<>]*", re.IGNORECASE)  # also what follows data:
+_ADDRESS = re.compile(rb"\b[a-z][a-z0-9+.-]{0,20}:[^\s\"'<>]*", re.IGNORECASE)  # also what follows data:
 _SET_DOWN = re.compile(
     rb"(?:api[ _-]?key|access[ _-]?key|secret|password|passwd|token|credentials?)s?[\"'`*]*"
     rb"(?:\s*[:=]\s*|\s+is:?\s+)[\"'`*]*([^\s\"'`<>,;(){}\[\]$]{12,128})",
