@@ -424,3 +424,23 @@ def test_a_budget_ends_live_calls_and_no_replay() -> None:
     assert meter.spent.totals.calls == 1
     with pytest.raises(BudgetExceededError):
         tape.answer(request(chat("b")))
+
+
+# Random ids ---------------------------------------------------------------------------------------------
+
+A, B, C = (f"{letter * 8}-0000-4000-8000-000000000000" for letter in "abc")
+
+
+def test_a_request_with_another_random_id_is_the_same_where_no_other_is() -> None:
+    """Such as a session's, made up anew by each run. The very same id comes first."""
+    tape = tape_of((f"session {A}", b"for a"), (f"session {B}", b"for b"), ("plain", b"P"))
+
+    assert played(tape, f"session {B}", f"session {C}", "plain") == [b"for b", b"for a", b"P"]
+    assert tape.find(request(chat(f"session {C}"))) is None
+
+
+def test_ids_that_are_equal_or_differ_mean_something() -> None:
+    """A request that names one document twice is no request about two."""
+    tape = tape_of((f"compare {A} with {B}", b"two"), (f"compare {A} with {A}", b"one"))
+
+    assert played(tape, f"compare {C} with {C}", f"compare {B} with {C}") == [b"one", b"two"]

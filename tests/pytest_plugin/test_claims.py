@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from inner_pytest import BARE, Inner, recording
 
@@ -41,20 +43,32 @@ def test_a_cassette_without_a_test_is_told_of(
     assert (told in result.stdout.str()) is is_told
 
 
-def test_a_cassette_that_a_fixture_names_is_no_orphan(inner: Inner) -> None:
-    """Nobody can tell before, but the test has opened it."""
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        'def default_cassette_name(): return "chosen"',
+        'def vcr_cassette_dir(): return "cassettes/test_it/elsewhere"',
+    ],
+)
+def test_a_project_may_name_its_cassettes_by_fixtures(inner: Inner, fixture: str, tmp_path: Path) -> None:
+    """Nobody can tell which before a run: all below its tests are taken for used."""
+    listed = tmp_path / "list.txt"
+    chosen = "chosen" if "default" in fixture else "elsewhere/test_it"
+    scope = "" if "default" in fixture else '(scope="module")'
+
     result = inner.run(
-        """
-    @pytest.fixture
-    def default_cassette_name():
-        return "chosen"
+        f"""
+    @pytest.fixture{scope}
+    {fixture}
 
     @pytest.mark.vcr
     def test_it():
         ask()
     """,
-        chosen=[recording()],
+        f"--cassette-list={listed}",
+        **{chosen: [recording()]},
     )
 
     result.assert_outcomes(passed=1)
     assert "without a test" not in result.stdout.str()
+    assert str(inner.cassette(chosen)) in listed.read_text().splitlines()

@@ -33,6 +33,8 @@ _ORGANIZATION = re.compile(rb"\b(org-|proj_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}")
 _BLANK = re.compile(rb"REDACTED\*+")
 FORM = "application/x-www-form-urlencoded"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\*)\]")
+_RANDOM_ID = re.compile(rb"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+"""UUIDs: what clients make up for sessions, users, documents. Other ids may well mean something."""
 _BOUNDARY = re.compile(r"boundary=\"?([^\";]+)")
 
 
@@ -95,6 +97,16 @@ class Matcher:
         hashed = blake2b(f"{request.method} {normal_url(request.url)}\n".encode(), digest_size=16)
         hashed.update(self.canonical_body(request))
         return hashed.digest()
+
+    def digest_but_for_ids(self, request: IncomingRequest) -> bytes | None:
+        """Return a digest that random ids take no part in; None for a request without any.
+
+        Ids are told apart by their order alone: a request that says one twice is not one that says two.
+        """
+        whole = f"{request.method} {normal_url(request.url)}\n".encode() + self.canonical_body(request)
+        numbers: dict[bytes, bytes] = {}
+        renamed = _RANDOM_ID.sub(lambda id: numbers.setdefault(id[0], b"<id %d>" % len(numbers)), whole)
+        return blake2b(renamed, digest_size=16).digest() if numbers else None
 
     def canonical_body(self, request: IncomingRequest) -> bytes:
         value = self.compared(request)

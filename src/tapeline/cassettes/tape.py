@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any, Literal
 
@@ -62,7 +63,7 @@ class Tape:
     """
 
     source: str
-    interactions: list[Interaction] = field(default_factory=list)
+    interactions: list[Interaction] = field(default_factory=list, repr=False)
     record_mode: RecordMode = "none"
     pace: Pace = field(default_factory=Immediate)
     clock: Clock = field(default_factory=SystemClock)
@@ -162,7 +163,21 @@ class Tape:
         positions = self._index.get(self.matcher.digest(request))
         if not positions and self._index:  # it may hold secrets that its recording does not
             positions = self._index.get(self.matcher.digest(redacted_request(request)))
-        return positions[0] if positions else None
+        return positions[0] if positions else self._position_but_for_ids(request)
+
+    def _position_but_for_ids(self, request: IncomingRequest) -> int | None:
+        """Where nothing is the same, what differs in random ids only is meant."""
+        digest = self.matcher.digest_but_for_ids(request)
+        positions = self._index_but_for_ids.get(digest, ()) if digest is not None else ()
+        free = (position for position in positions if self.is_looping or not self.play_counts[position])
+        return next(free, None)
+
+    @cached_property
+    def _index_but_for_ids(self) -> Mapping[bytes | None, list[int]]:
+        index: dict[bytes | None, list[int]] = defaultdict(list)
+        for position, interaction in enumerate(self.interactions):
+            index[self.matcher.digest_but_for_ids(interaction.request)].append(position)
+        return index
 
     def count_play(self, position: int) -> None:
         """Let the next of its kind be next, or, on a looping tape, all of them in turn."""

@@ -15,13 +15,24 @@ def claimed(items: Iterable[pytest.Item]) -> set[Path]:
     return {path for item in items for path in _cassettes_of(item)}
 
 
+NAMING_FIXTURES = ("default_cassette_name", "vcr_cassette_dir")
+"""Of pytest-recording: where a project has its own, only a run tells which files it names."""
+
+
 def _cassettes_of(item: pytest.Item) -> Iterator[Path]:
     folder = naming.cassette_folder(item)
+    if any(_is_the_projects_own(item, name) for name in NAMING_FIXTURES):
+        yield from item.path.parent.rglob("*.yaml")
     if (marker := item.get_closest_marker("default_cassette")) is not None:
         yield (folder / marker.args[0]).with_suffix(".yaml")
     for vcr in item.iter_markers("vcr"):
         yield from (folder / extra for extra in vcr.args)
     yield naming.cassette_path(item, settings.settings_of(item).path)
+
+
+def _is_the_projects_own(item: pytest.Item, fixture: str) -> bool:
+    definitions = item.session._fixturemanager.getfixturedefs(fixture, item) or ()
+    return any(definition.baseid for definition in definitions)  # plugins have none
 
 
 def unclaimed(items: Iterable[pytest.Item]) -> set[Path]:
