@@ -355,7 +355,7 @@ def test_faults_happen_in_replays(tmp_path: Path) -> None:
     assert outcome.text == "two words"
     assert len(outcome.request_digests) == 3
     assert outcome.latency_s is not None
-    assert outcome.latency_s > 0.5
+    assert outcome.latency_s > 0
 
 
 def test_faults_do_not_keep_a_recording_from_being_made(tmp_path: Path, echoing: str) -> None:
