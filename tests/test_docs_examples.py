@@ -57,10 +57,14 @@ def test_the_tests_of_the_page_record_and_replay(
     monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
     with LocalServer(speaking_of_paris) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-        recorded = pytester.runpytest_inprocess(*ALONE, "--record-mode=once", "test_capital.py")
-        pytester.runpytest_inprocess(*ALONE, "--record-mode=once").assert_outcomes(passed=4)
+        recorded = pytester.runpytest_inprocess(
+            *ALONE, "--import-mode=importlib", "--record-mode=once", "test_capital.py"
+        )
+        pytester.runpytest_inprocess(*ALONE, "--import-mode=importlib", "--record-mode=once").assert_outcomes(
+            passed=4
+        )
         asked = len(server.asked)
-    replayed = pytester.runpytest_inprocess(*ALONE, "test_capital.py")
+    replayed = pytester.runpytest_inprocess(*ALONE, "--import-mode=importlib", "test_capital.py")
     everything = pytester.runpytest_inprocess(*ALONE)
 
     everything.assert_outcomes(passed=4)

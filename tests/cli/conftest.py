@@ -11,4 +11,5 @@ from command_line import Run, runner
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # wide, as into a pipe
     return runner(monkeypatch, capsys)
