@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
@@ -53,18 +54,16 @@ def test_the_tests_of_the_page_record_and_replay(
 ) -> None:
     """And the summaries are those that the page shows."""
     files = files_of("pytest.md")
+    for name in files:  # one of ours may have the same
+        monkeypatch.delitem(sys.modules, name.removesuffix(".py"), raising=False)
     pytester.makepyfile(**{name.removesuffix(".py"): code for name, code in files.items()})
     monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
     with LocalServer(speaking_of_paris) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", f"{server.url}/v1")
-        recorded = pytester.runpytest_inprocess(
-            *ALONE, "--import-mode=importlib", "--record-mode=once", "test_capital.py"
-        )
-        pytester.runpytest_inprocess(*ALONE, "--import-mode=importlib", "--record-mode=once").assert_outcomes(
-            passed=4
-        )
+        recorded = pytester.runpytest_inprocess(*ALONE, "--record-mode=once", "test_capital.py")
+        pytester.runpytest_inprocess(*ALONE, "--record-mode=once").assert_outcomes(passed=4)
         asked = len(server.asked)
-    replayed = pytester.runpytest_inprocess(*ALONE, "--import-mode=importlib", "test_capital.py")
+    replayed = pytester.runpytest_inprocess(*ALONE, "test_capital.py")
     everything = pytester.runpytest_inprocess(*ALONE)
 
     everything.assert_outcomes(passed=4)
