@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def modules(folder: Path = SOURCE) -> dict[str, str]:
     }
 
 
+parsed = cache(ast.parse)
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """All that a module imports at run time, functions included, as dotted names."""
     for node in ast.iter_child_nodes(tree):
@@ -93,7 +97,7 @@ def graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
     """Module -> the modules of ours it imports; a name counts as the module it is taken from."""
     found: dict[str, set[str]] = {}
     for name, text in sources.items():
-        ours = {i.removeprefix("tapeline.") for i in imports(ast.parse(text)) if i.startswith("tapeline.")}
+        ours = {i.removeprefix("tapeline.") for i in imports(parsed(text)) if i.startswith("tapeline.")}
         found[name] = {i if i in sources else i.rpartition(".")[0] or i for i in ours - {"__version__"}} - {
             name
         }
@@ -107,7 +111,8 @@ def room(module: str) -> str:
 def complaints(sources: Mapping[str, str]) -> list[str]:
     """What is wrong with the imports of these modules, a line each."""
     found = []
-    for name, imported in graph(sources).items():
+    house = graph(sources)
+    for name, imported in house.items():
         for other in sorted(imported):
             here, there = RANKS.get(room(name), -1), RANKS.get(room(other), 99)
             is_own_room = room(name) == room(other)
@@ -116,13 +121,13 @@ def complaints(sources: Mapping[str, str]) -> list[str]:
             ):
                 found.append(f"{name} must not import {other}")
     for name, text in sources.items():
-        foreign = {i.partition(".")[0] for i in imports(ast.parse(text))} & KEEPERS.keys()
+        foreign = {i.partition(".")[0] for i in imports(parsed(text))} & KEEPERS.keys()
         found += [
             f"{name} must not import {i}" for i in sorted(foreign) if not {name, room(name)} & KEEPERS[i]
         ]
-        found += [f"{name}: write imports in full" for i in imports(ast.parse(text)) if i.startswith(".")]
+        found += [f"{name}: write imports in full" for i in imports(parsed(text)) if i.startswith(".")]
     try:
-        TopologicalSorter(graph(sources)).prepare()
+        TopologicalSorter(house).prepare()
     except CycleError as error:
         found.append(f"a circle: {' -> '.join(error.args[1])}")
     return found
@@ -201,7 +206,7 @@ def test_tests_mirror_the_source() -> None:
 
 
 def has_code(source: str) -> bool:
-    return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(ast.parse(source)))
+    return any(isinstance(node, (ast.FunctionDef, ast.ClassDef)) for node in ast.walk(parsed(source)))
 
 
 def homes(module: str) -> Iterator[Path]:

@@ -137,6 +137,7 @@ def test_every_bundled_scenario_ends_as_it_should() -> None:
     assert len(results.cells) == 2 * sum(len(file.scenario.targets) for file in files)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes_in_any_process(scenario: Path) -> None:
     command = [sys.executable, "-m", "tapeline", "bench", str(scenario), "--json"]
     outputs = [

@@ -160,6 +160,7 @@ def test_no_dependency_is_part_of_a_graphs_identity() -> None:
 # Exactness ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_exact_figures_do_not_depend_on_the_process() -> None:
     """Simulations and opcode counts are the same bytes under any hash seed."""
     command = [sys.executable, "-c", EXACT_FIGURES, str(ROOT)]
@@ -176,6 +177,7 @@ def test_exact_figures_do_not_depend_on_the_process() -> None:
     assert b"Error" not in first
 
 
+@pytest.mark.slow
 def test_simulations_give_the_same_figures_with_and_without_the_sdk() -> None:
     _run(WITH_AND_WITHOUT_SDK, ROOT)
 
@@ -282,6 +284,7 @@ def test_opcodes_count_work_and_not_time(suite: SimpleNamespace) -> None:
     assert counts[0] < counts[1] == counts[2]
 
 
+@pytest.mark.slow
 def test_a_ratio_keeps_one_sample_per_pair(suite: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite.kinds, "SAMPLE_NS", 1_000)
 

@@ -340,9 +340,8 @@ def _invoke(url: str) -> None:
 
 
 INNER = """
-    import logging, os
+    import os
 
-    logging.getLogger("tapeline").setLevel("DEBUG")  # others log what they send, if they are told to
     SECRETS = [value for name, value in sorted(os.environ.items()) if name.startswith(("ACME_", "ODD_"))]
 
     def tell(prompt):
@@ -363,9 +362,10 @@ INNER = """
 
 
 def test_no_report_of_a_test_run_says_a_canary(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Recorded; then one test passes, one misses; one was refused. In output, reports, files."""
+    caplog.set_level(logging.DEBUG, "tapeline")  # others log what they send, if they are told to
     token = f"ghp_{canary(36)}"
     monkeypatch.setenv("UNKNOWN", token)  # no name says that this is secret, its shape does
 

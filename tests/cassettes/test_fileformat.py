@@ -27,7 +27,7 @@ from tapeline.errors import CassetteError, ErrorCode, InvalidCassetteError
 from tapeline.latency.pacing import TransportFailure
 
 ROOT = Path(__file__).parents[2]
-pure = settings(max_examples=150)
+pure = settings(max_examples=50)
 
 
 @pytest.fixture

@@ -150,6 +150,7 @@ ANSWERS = [f"you said question {number}" for number in range(REQUESTS)]
 
 
 @pytest.mark.parametrize("client", BLOCKING.values(), ids=BLOCKING.keys())
+@pytest.mark.slow
 def test_threads_lose_no_call_and_leak_none(client: Blocking, echo: LocalServer) -> None:
     """Where stock vcrpy loses about half of them, and lets some reach the network."""
     with client.open(echo.url) as calls:
@@ -158,6 +159,7 @@ def test_threads_lose_no_call_and_leak_none(client: Blocking, echo: LocalServer)
 
 
 @pytest.mark.parametrize("client", ASYNCIO.values(), ids=ASYNCIO.keys())
+@pytest.mark.slow
 def test_tasks_lose_no_call_and_leak_none(client: Asyncio, echo: LocalServer) -> None:
     def ask(questions: Questions) -> list[str]:
         return asyncio.run(in_tasks(client, echo.url, questions))

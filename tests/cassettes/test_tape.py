@@ -321,6 +321,7 @@ OTHER_PROCESS = """
 """
 
 
+@pytest.mark.slow
 def test_other_processes_see_the_same_times(tmp_path: Path) -> None:
     """Whatever the seed of their hashes."""
     path = tmp_path / "long.yaml"

@@ -27,7 +27,7 @@ CODE = """
         (("test_it.py",), True),
         (("test_it.py::test_here", "test_it.py::test_there"), False),
         (("-k", "test_here"), False),
-        (("-n2",), True),
+        pytest.param(("-n2",), True, marks=pytest.mark.slow),
     ],
 )
 def test_a_cassette_without_a_test_is_told_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from decimal import Decimal
 
+import pytest
 from inner_pytest import BARE, Inner, recording
 
 from tapeline.cassettes.spending import Totals
@@ -20,6 +21,7 @@ def test_a_run_without_tapes_says_nothing(inner: Inner) -> None:
     assert "= tapes =" not in result.stdout.str()
 
 
+@pytest.mark.slow
 def test_workers_are_added_up(inner: Inner) -> None:
     """What each xdist worker counted arrives in the one summary."""
     cassettes = {f"test_{letter}": [recording(), recording("more")] for letter in "abc"}

@@ -162,6 +162,7 @@ def test_recording_stops_when_its_budget_is_spent(pytester: pytest.Pytester, fol
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 def test_scenarios_run_in_parallel(pytester: pytest.Pytester, folder: Path) -> None:
     """The mock speaks OpenAI's format too, and spares the worker the import of an SDK."""
     (folder / "scenarios" / "greeting.yaml").write_text(SCENARIO.replace("openai:m", "mock:m"))

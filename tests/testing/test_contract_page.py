@@ -59,6 +59,7 @@ def said(request: ChatRequest) -> tapeline.Reply:
     return tapeline.chat_model("mock:rocket-1", client=mock).answer(request)
 
 
+@pytest.mark.slow
 def test_the_provider_on_the_page_keeps_the_contract(acme: Any, pytester: pytest.Pytester) -> None:
     """Recorded from a server, then replayed without it."""
     with LocalServer(server_of(acme.AcmeCodec())) as server:
