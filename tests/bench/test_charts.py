@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from bench_runs import any_cells, call, failed_call, small_run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapeline.bench import charts
@@ -142,6 +142,7 @@ def test_a_curve_needs_calls_that_differ() -> None:
 
 
 @every_drawing
+@settings(max_examples=40)
 @given(st.lists(any_cells(), min_size=1, max_size=5))
 def test_every_coordinate_is_within_the_view_box(draw: Callable[..., str], cells: list[Cell]) -> None:
     text = draw(cells, {cell.model: slot for slot, cell in enumerate(cells)})

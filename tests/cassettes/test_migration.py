@@ -256,6 +256,7 @@ def with_headers(before: Interaction, after: Interaction) -> IncomingRequest:
 
 
 @needs_recordings
+@pytest.mark.slow
 @pytest.mark.parametrize("source", EXTERNAL, ids=lambda source: f"{source.parent.name}-{source.stem[-60:]}")
 def test_an_external_recording_migrates_and_replays(source: Path, path: Path) -> None:
     """Each request finds its response, here and under stock vcrpy, and lint has nothing to complain of."""

@@ -23,6 +23,8 @@ from tapeline.http.transport import HandlerTransport
 from tapeline.latency.pacing import IncomingRequest, ScheduledResponse
 from tapeline.types import HttpRequest, assistant
 
+pytestmark = pytest.mark.slow
+
 THREADS = 64
 TASKS = 1000
 OLLAMA = WIRES["ollama"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx2
+import pytest
 from bottled_calls import FRAMES, Bottle, both_faces, events_of, every_format, text_in
 from wires import FACES, WIRES, Face, Wire, streamed
 
 from tapeline.errors import ErrorCode
 
+pytestmark = pytest.mark.slow
 BLOCKING = FACES["blocking"]
 RESET = httpx2.ReadError("Connection reset by peer")
 

@@ -24,6 +24,8 @@ from tapeline.latency.distortion import rechunked
 from tapeline.latency.pacing import DueBlock, IncomingRequest, ScheduledResponse
 from tapeline.types import HttpRequest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CASSETTES = sorted([*ROOT.glob("cassettes/*/*.yaml"), *ROOT.glob("tests/testing/cassettes/*.yaml")])
 

@@ -123,7 +123,7 @@ CODECS: list[tuple[Codec, Can]] = [
 every_codec = pytest.mark.parametrize(
     ("codec", "can"), [pytest.param(codec, can, id=codec.provider) for codec, can in CODECS]
 )
-quick = settings(max_examples=30, suppress_health_check=list(HealthCheck))
+quick = settings(max_examples=20, suppress_health_check=list(HealthCheck))
 
 RICH = Reply(
     message=assistant(
