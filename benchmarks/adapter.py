@@ -32,11 +32,11 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "call_span": ("tapeline.telemetry",),
     "chat_model": ("tapeline.client",),
     "intercepted": ("tapeline.cassettes.interception",),
-    "load": ("tapeline.cassettes.fileformat",),
+    "load": ("tapeline.cassettes.storage.fileformat", "tapeline.cassettes.fileformat"),
     "load_scenarios": ("tapeline.scenarios.loading",),
     "register_provider": ("tapeline.registry",),
     "run_benchmark": ("tapeline.bench.runner",),
-    "save": ("tapeline.cassettes.fileformat",),
+    "save": ("tapeline.cassettes.storage.fileformat", "tapeline.cassettes.fileformat"),
     "use_cassette": ("tapeline.cassettes",),
     "user": ("tapeline.types",),
 }

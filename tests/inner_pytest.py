@@ -17,8 +17,8 @@ import pytest
 import vcr  # noqa: F401
 from local_server import LocalServer
 
-from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes
 from tapeline.providers.openai import OpenAICodec
 from tapeline.types import Reply, Usage, assistant

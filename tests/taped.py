@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes
 from tapeline.providers.openai import OpenAICodec
 from tapeline.scenarios import ScenarioFile, load_scenario

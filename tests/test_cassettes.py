@@ -12,8 +12,8 @@ import pytest
 
 import tapeline
 from tapeline.cassettes import Tape, load_tape, save_tape, use_cassette
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interception import active_tape
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.clock import VirtualClock
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError
 from tapeline.latency.pacing import IncomingRequest, Recorded

@@ -48,7 +48,7 @@ KEEPERS = {
     "boto3": {"http"},
     "botocore": {"http", "cassettes"},
     "vcr": {"cassettes"},
-    "filelock": {"cassettes.files"},
+    "filelock": {"cassettes.storage.locking"},
     "opentelemetry": {"telemetry", "testing"},
     "jsonschema": {"validation"},
 }

@@ -8,7 +8,7 @@ import pytest
 from inner_pytest import ALONE, Inner, recording
 from local_server import Answer, Asked, LocalServer, echo
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 
 pytest_plugins = ["pytester"]
 

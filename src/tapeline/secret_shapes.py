@@ -1,7 +1,7 @@
 """What a secret looks like, and a text without any: providers echo keys into their error messages.
 
 A shape is what a vendor prints in front of its keys, or how it builds them. Only shapes that mean a secret
-wherever they stand belong here; what is merely random is `tapeline.cassettes.suspicion`'s business.
+wherever they stand belong here; what is merely random is `tapeline.cassettes.secrets.suspicion`'s business.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tapeline.bench.runner import Plan, run_benchmark
-from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.client import chat_model
 from tapeline.errors import CassetteMissError, ConfigError
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes

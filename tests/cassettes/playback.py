@@ -16,8 +16,8 @@ from threading import Semaphore
 
 from local_server import PATIENCE_S, Answer, Asked, echo
 
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import RecordedResponse
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.clock import VirtualClock, ns
 from tapeline.latency.pacing import RecordedTimes
 from tapeline.providers.codec import Codec

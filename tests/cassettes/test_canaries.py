@@ -29,7 +29,7 @@ from inner_pytest import Inner
 from local_server import Answer, Asked, LocalServer
 
 from tapeline.cassettes import use_cassette
-from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.errors import LLMError
 from tapeline.providers.paths import codec_for
 from tapeline.types import Chunk

@@ -23,8 +23,8 @@ from clients import CLIENTS, Ask, answer_of
 from local_server import Answer, Asked, Gate, LocalServer, echo
 
 from tapeline.cassettes import Tape, load_tape, save_tape, use_cassette
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interception import active_tape, intercepted
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.errors import CassetteMissError
 
 

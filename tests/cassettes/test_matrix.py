@@ -22,9 +22,9 @@ from local_server import LocalServer
 from playback import CALLS, Playback, SteppedClock, decoding, echo_everywhere, recordings
 
 from tapeline.cassettes import Tape, use_cassette
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import RecordedResponse
 from tapeline.cassettes.interception import intercepted
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.clock import NS_PER_S, Clock, SystemClock, VirtualClock, ns
 
 Client = Blocking | Asyncio

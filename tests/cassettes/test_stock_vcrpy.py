@@ -16,9 +16,9 @@ from recordings import URL, chat, interaction, request, response, timed
 from vcr.persisters.filesystem import FilesystemPersister
 
 from tapeline.cassettes import Matcher
-from tapeline.cassettes.fileformat import load, save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.interception import intercepted
+from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.cassettes.vcr_bridge import BridgedTape, configure
 from tapeline.clock import VirtualClock
 from tapeline.errors import InvalidCassetteError

@@ -20,10 +20,10 @@ from clients import TLS
 from recordings import URL, answers, chat, interaction, request, response, timed
 
 from tapeline.cassettes import Matcher, RecordMode, Tape
-from tapeline.cassettes.fileformat import save
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.interception import intercepted
-from tapeline.cassettes.spending import Meter
+from tapeline.cassettes.review.spending import Meter
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.clock import VirtualClock
 from tapeline.errors import BudgetExceededError, CassetteMissError
 from tapeline.http.transport import HandlerTransport

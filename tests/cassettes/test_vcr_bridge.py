@@ -18,9 +18,9 @@ from recordings import URL, chat, interaction, request, response
 from vcr.persisters.filesystem import FilesystemPersister
 
 from tapeline.cassettes import Matcher, use_cassette
-from tapeline.cassettes.fileformat import load, save
 from tapeline.cassettes.interception import intercepted
-from tapeline.cassettes.redaction import masked
+from tapeline.cassettes.secrets.redaction import masked
+from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.cassettes.vcr_bridge import BridgedTape, configure
 from tapeline.client import chat_model
 from tapeline.clock import VirtualClock

@@ -14,7 +14,7 @@ from local_server import Answer, LocalServer
 from taped import answered, taped
 from typer.testing import CliRunner
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.cli.cassette import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "cassettes.md"

@@ -12,7 +12,7 @@ from command_line import Run, assert_refused, runner
 from local_server import LocalServer, echo
 from taped import NAME, answered, scenario_in, taped
 
-from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.storage.fileformat import load
 
 CASES = {"prompt": "Say {{n}} words.", "cases": [{"vars": {"n": "two"}}, {"vars": {"n": "three"}}]}
 

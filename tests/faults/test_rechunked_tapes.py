@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from wires import FACES, WIRES, Face, Server, Wire
 
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.cassettes.tape import Tape
 from tapeline.clock import VirtualClock
 from tapeline.errors import LLMError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inner_pytest import Inner, recording
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 
 pytest_plugins = ["pytester"]
 

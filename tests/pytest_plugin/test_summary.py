@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from inner_pytest import BARE, Inner, recording
 
-from tapeline.cassettes.spending import Totals
+from tapeline.cassettes.review.spending import Totals
 from tapeline.pytest_plugin.summary import Tally
 
 pytest_plugins = ["pytester"]

@@ -7,8 +7,8 @@ import re
 import pytest
 from inner_pytest import Inner, recording
 
-from tapeline.cassettes.fileformat import load, save
 from tapeline.cassettes.interaction import Interaction
+from tapeline.cassettes.storage.fileformat import load, save
 
 pytest_plugins = ["pytester"]
 

@@ -10,7 +10,7 @@ import pytest
 from local_server import LocalServer, echo
 from taped import NAME, USAGE, answered, refused, scenario_in, streamed, taped
 
-from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.client import chat_model
 from tapeline.clock import VirtualClock
 from tapeline.errors import CassetteError, CassetteMissError, ConfigError, ErrorCode, LLMError

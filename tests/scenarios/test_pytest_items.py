@@ -8,7 +8,7 @@ import pytest
 from inner_pytest import ALONE, BARE, recording
 from local_server import LocalServer, echo
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.scenarios.pytest_items import cassette_of
 
 pytest_plugins = ["pytester"]

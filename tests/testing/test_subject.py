@@ -9,7 +9,7 @@ import pytest
 from inner_pytest import ALONE
 from local_server import LocalServer, echo
 
-from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.storage.fileformat import load
 
 pytest_plugins = ["pytester"]
 

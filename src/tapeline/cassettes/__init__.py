@@ -12,9 +12,9 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, get_args
 
-from tapeline.cassettes.fileformat import load, save, save_changes
 from tapeline.cassettes.interception import intercepted
 from tapeline.cassettes.matching import Matcher
+from tapeline.cassettes.storage.fileformat import load, save, save_changes
 from tapeline.cassettes.tape import RecordMode, Tape
 from tapeline.cassettes.tape_transport import TapeTransport
 from tapeline.clock import Clock, SystemClock

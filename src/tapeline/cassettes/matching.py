@@ -16,7 +16,11 @@ from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from tapeline.cassettes.secret_names import is_secret_name, is_secret_query_key, may_have_secret_fields
+from tapeline.cassettes.secrets.secret_names import (
+    is_secret_name,
+    is_secret_query_key,
+    may_have_secret_fields,
+)
 from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json

@@ -14,14 +14,14 @@ from functools import cached_property
 from threading import Lock
 from typing import Any, Literal
 
-from tapeline.cassettes.drift import Difference, request_drift
-from tapeline.cassettes.explain import explain_miss
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.recording import Recording
-from tapeline.cassettes.redaction import redacted_request
-from tapeline.cassettes.shapes import ShapeDifference, shape_differences
-from tapeline.cassettes.spending import Meter, cost_of, with_cost
+from tapeline.cassettes.review.drift import Difference, request_drift
+from tapeline.cassettes.review.explain import explain_miss
+from tapeline.cassettes.review.shapes import ShapeDifference, shape_differences
+from tapeline.cassettes.review.spending import Meter, cost_of, with_cost
+from tapeline.cassettes.secrets.redaction import redacted_request
 from tapeline.clock import Clock, SystemClock
 from tapeline.errors import CassetteMissError
 from tapeline.latency.faults import FaultPlan

@@ -17,13 +17,13 @@ from vcr.request import Request
 from vcr.serialize import serialize
 from vcr.serializers import yamlserializer
 
-from tapeline.cassettes import fileformat
-from tapeline.cassettes.files import replace_file
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import Matcher
-from tapeline.cassettes.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.storage import fileformat
+from tapeline.cassettes.storage.locking import replace_file
+from tapeline.cassettes.storage.vcr_form import interaction_of, response_dict
 from tapeline.cassettes.tape import RecordMode, Tape
-from tapeline.cassettes.vcr_form import interaction_of, response_dict
 from tapeline.clock import Clock
 from tapeline.latency.pacing import IncomingRequest, Pace, ScheduledResponse
 

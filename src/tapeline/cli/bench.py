@@ -41,7 +41,7 @@ def bench(
     from tapeline.bench.report import render
     from tapeline.bench.runner import DEFAULT_PACES, Plan, run_benchmark
     from tapeline.bench.table import comparison_table
-    from tapeline.cassettes.files import replace_file
+    from tapeline.cassettes.storage.locking import replace_file
     from tapeline.cli.scenarios import scenario_files
     from tapeline.cli.terminal import call_progress
 

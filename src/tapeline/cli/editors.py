@@ -21,7 +21,7 @@ def schema(
 
     Example: tapeline schema --output scenarios/scenario.schema.json
     """
-    from tapeline.cassettes.files import replace_file
+    from tapeline.cassettes.storage.locking import replace_file
     from tapeline.scenarios.editor_schema import editor_schema
 
     if output is None:

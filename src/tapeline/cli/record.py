@@ -32,7 +32,7 @@ def record(
 
     Example: tapeline record scenarios/ --target openai --budget 0.50
     """
-    from tapeline.cassettes.spending import Meter, parse_budget
+    from tapeline.cassettes.review.spending import Meter, parse_budget
     from tapeline.scenarios.missing import pending
     from tapeline.scenarios.missing import record as record_run
 

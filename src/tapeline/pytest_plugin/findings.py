@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tapeline.cassettes.redaction import masked
+from tapeline.cassettes.secrets.redaction import masked
 from tapeline.cassettes.tape import Tape
 from tapeline.pytest_plugin.settings import TapeSettings
 

@@ -100,7 +100,9 @@ def check_options(config: pytest.Config) -> None:
 def _max_age_s(text: str) -> float | None:
     if not text:
         return None
-    from tapeline.cassettes.expiry import parse_max_age  # heavy, as all below: for runs that have tapes
+    from tapeline.cassettes.review.expiry import (
+        parse_max_age,  # heavy, as all below: for runs that have tapes
+    )
 
     return parse_max_age(text)
 
@@ -110,7 +112,7 @@ def budget_usd(config: pytest.Config) -> Decimal | None:
     text = setting(config, "record-budget")
     if not text:
         return None
-    from tapeline.cassettes.spending import parse_budget
+    from tapeline.cassettes.review.spending import parse_budget
 
     try:
         budget = parse_budget(text)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tapeline.cassettes.spending import Meter, Totals
+from tapeline.cassettes.review.spending import Meter, Totals
 from tapeline.pytest_plugin.findings import Finding, TapedTest
 from tapeline.pytest_plugin.keys import RUN
 from tapeline.pytest_plugin.settings import budget_usd

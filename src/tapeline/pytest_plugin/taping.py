@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tapeline.cassettes import load_tape, save_tape
-from tapeline.cassettes.expiry import expired
 from tapeline.cassettes.interception import intercepted
 from tapeline.cassettes.matching import Matcher
+from tapeline.cassettes.review.expiry import expired
 from tapeline.cassettes.tape import Tape
 from tapeline.clock import Clock, SystemClock
 from tapeline.pytest_plugin.findings import TapedTest

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from tapeline.cassettes.yaml_text import refuse_nesting
+from tapeline.cassettes.storage.yaml_text import refuse_nesting
 from tapeline.errors import ScenarioError
 
 FILE_BYTES_LIMIT = 4 * 1024 * 1024

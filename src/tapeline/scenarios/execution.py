@@ -17,8 +17,8 @@ import httpx2
 
 from tapeline.cassettes import Matcher, RecordMode, load_tape, save_tape
 from tapeline.cassettes.interception import intercepted
-from tapeline.cassettes.redaction import masked
-from tapeline.cassettes.spending import Meter
+from tapeline.cassettes.review.spending import Meter
+from tapeline.cassettes.secrets.redaction import masked
 from tapeline.cassettes.tape import Tape, Verdict
 from tapeline.client import ProviderModel, chat_model
 from tapeline.client.tool_loop import ToolRun

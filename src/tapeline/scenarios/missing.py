@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tapeline.cassettes import RecordMode, Tape
-from tapeline.cassettes.fileformat import save_changes
-from tapeline.cassettes.spending import Meter, Totals
+from tapeline.cassettes.review.spending import Meter, Totals
+from tapeline.cassettes.storage.fileformat import save_changes
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError, LLMError
 from tapeline.scenarios.assessment import problems
 from tapeline.scenarios.execution import run_target

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from tapeline.cassettes import RecordMode, Tape
-from tapeline.cassettes.spending import Meter
+from tapeline.cassettes.review.spending import Meter
 from tapeline.errors import LLMError
 from tapeline.scenarios.assessment import problems
 from tapeline.scenarios.execution import run_target

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tapeline.cassettes import RecordMode
-from tapeline.cassettes.spending import Meter
+from tapeline.cassettes.review.spending import Meter
 from tapeline.errors import CassetteMissError, ConfigError, InvalidCassetteError, LLMError
 from tapeline.scenarios.assessment import problems
 from tapeline.scenarios.execution import run_target

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-from tapeline.cassettes.yaml_text import emit, parse
+from tapeline.cassettes.storage.yaml_text import emit, parse
 
 
 class YamlSnapshotExtension(SingleFileSnapshotExtension):

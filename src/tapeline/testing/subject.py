@@ -15,9 +15,9 @@ import pytest
 
 from tapeline.capabilities import Capabilities
 from tapeline.cassettes import Tape, load_tape, save_tape
-from tapeline.cassettes.fileformat import load
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.interception import intercepted
+from tapeline.cassettes.storage.fileformat import load
 from tapeline.client import ProviderModel, chat_model
 from tapeline.clock import Clock, SystemClock, VirtualClock
 from tapeline.http.transport import HandlerTransport

@@ -9,7 +9,7 @@ import pytest
 from command_line import Run, assert_refused
 from taped import NAME, answered, taped
 
-from tapeline.cassettes.fileformat import load
+from tapeline.cassettes.storage.fileformat import load
 
 PLAIN = """\
 interactions:

@@ -11,7 +11,7 @@ import pytest
 from command_line import Run, assert_refused
 from taped import answered, streamed, taped
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 
 
 @pytest.fixture

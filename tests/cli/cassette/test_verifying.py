@@ -12,7 +12,7 @@ from command_line import Run, assert_refused
 from local_server import Answer, LocalServer
 from taped import answered, taped
 
-from tapeline.cassettes.fileformat import load, save
+from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.cli.cassette.verifying import ranges
 
 ANSWER = json.loads(answered("yes").body)

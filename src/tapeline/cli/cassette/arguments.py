@@ -21,7 +21,7 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print what was 
 
 def chosen(paths: Sequence[Path] | None, suffixes: tuple[str, ...] = ()) -> list[Path]:
     """Return the cassettes to look at; says so if there are none. Raises ConfigError for a wrong path."""
-    from tapeline.cassettes.inventory import SUFFIXES, find_cassettes
+    from tapeline.cassettes.storage.inventory import SUFFIXES, find_cassettes
 
     places = paths or [Path()]
     found = find_cassettes(places, suffixes or SUFFIXES)
@@ -51,6 +51,6 @@ def waiting(doing: str) -> AbstractContextManager[object]:
 
 def before(max_age: str) -> datetime:
     """Return the moment that many days, hours... ago. Raises ConfigError for what is no age."""
-    from tapeline.cassettes.expiry import parse_max_age
+    from tapeline.cassettes.review.expiry import parse_max_age
 
     return datetime.now(UTC) - timedelta(seconds=parse_max_age(max_age))

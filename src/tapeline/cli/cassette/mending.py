@@ -13,9 +13,9 @@ from tapeline.cli.cassette.arguments import AsJson, Paths, chosen, each
 from tapeline.cli.terminal import fail_if, say, say_json, tell
 
 if TYPE_CHECKING:
-    from tapeline.cassettes.lint import Finding
-    from tapeline.cassettes.migration import Migration
-    from tapeline.cassettes.scrub import ScrubReport
+    from tapeline.cassettes.secrets.scrub import ScrubReport
+    from tapeline.cassettes.storage.lint import Finding
+    from tapeline.cassettes.storage.migration import Migration
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")]
 
@@ -34,7 +34,7 @@ def lint(
 
     Example: tapeline cassette lint tests/
     """
-    from tapeline.cassettes.lint import lint
+    from tapeline.cassettes.storage.lint import lint
 
     found = {path: lint(path) for path in each(chosen(paths), "checking")}
     if json:
@@ -91,7 +91,7 @@ def scrub(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) ->
 
 def _scrubbed(path: Path, *, is_dry_run: bool) -> ScrubReport | str:
     """Return what was taken out of a cassette, or why that cannot be done."""
-    from tapeline.cassettes.scrub import scrub
+    from tapeline.cassettes.secrets.scrub import scrub
     from tapeline.errors import CassetteError
 
     try:
@@ -135,8 +135,8 @@ def migrate(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) 
 
     Example: tapeline cassette migrate tests/ --dry-run
     """
-    from tapeline.cassettes.inventory import JSON_SUFFIXES, SUFFIXES
-    from tapeline.cassettes.migration import migrate, plan_migration
+    from tapeline.cassettes.storage.inventory import JSON_SUFFIXES, SUFFIXES
+    from tapeline.cassettes.storage.migration import migrate, plan_migration
 
     work: Callable[[Path], Migration] = plan_migration if dry_run else migrate
     found = [work(path) for path in each(chosen(paths, (*SUFFIXES, *JSON_SUFFIXES)), "migrating")]

@@ -77,7 +77,7 @@ def _is_sure(count: int, *, yes: bool) -> bool:
 
 
 def _delete(paths: Sequence[Path]) -> None:
-    from tapeline.cassettes.inventory import delete_cassette
+    from tapeline.cassettes.storage.inventory import delete_cassette
 
     for path in paths:
         delete_cassette(path)

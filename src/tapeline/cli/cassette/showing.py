@@ -17,8 +17,8 @@ from tapeline.errors import ConfigError
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from tapeline.cassettes.comparison import Comparison, PairComparison
     from tapeline.cassettes.interaction import Interaction
+    from tapeline.cassettes.review.comparison import Comparison, PairComparison
 
 STYLES = {"head": "bold", "bad": "bold red", "plain": "", "note": "dim"}
 """Tone of a line -> how it looks."""
@@ -44,7 +44,7 @@ def show(
 
     Example: tapeline cassette show cassettes/capital/openai.yaml 1
     """
-    from tapeline.cassettes.transcript import transcript_json
+    from tapeline.cassettes.review.transcript import transcript_json
 
     interactions = _numbered(file, number)
     if raw:
@@ -59,7 +59,7 @@ def _transcripts(file: Path, interactions: Mapping[int, Interaction], *, is_full
     from rich.text import Text
 
     from tapeline.bench.untrusted import visible
-    from tapeline.cassettes.transcript import transcript
+    from tapeline.cassettes.review.transcript import transcript
 
     for number, known in interactions.items():
         yield Text(visible(f"{file}: interaction {number}"), style="bold underline")
@@ -70,7 +70,7 @@ def _transcripts(file: Path, interactions: Mapping[int, Interaction], *, is_full
 
 def _numbered(file: Path, number: int | None) -> dict[int, Interaction]:
     """Return interactions by number, all or the one that is wanted. Raises ConfigError, CassetteError."""
-    from tapeline.cassettes.fileformat import load
+    from tapeline.cassettes.storage.fileformat import load
 
     found = dict(enumerate(load(file), 1))
     if number is None:
@@ -101,8 +101,8 @@ def diff(
 
     Example: tapeline cassette diff before.yaml after.yaml
     """
-    from tapeline.cassettes.comparison import compare
-    from tapeline.cassettes.fileformat import load
+    from tapeline.cassettes.review.comparison import compare
+    from tapeline.cassettes.storage.fileformat import load
 
     found = compare(load(old), load(new))
     if json:

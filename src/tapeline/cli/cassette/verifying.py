@@ -15,7 +15,7 @@ from tapeline.cli.cassette.arguments import AsJson, chosen, each
 from tapeline.cli.terminal import fail_if, say_json, say_lines
 
 if TYPE_CHECKING:
-    from tapeline.cassettes.resending import Rechecked, Sender
+    from tapeline.cassettes.review.resending import Rechecked, Sender
 
 STYLES = {"removed": "red", "changed": "red", "optional": "yellow", "added": "green"}
 """Severity -> how it looks."""
@@ -39,7 +39,7 @@ def verify(
 
     Example: tapeline cassette verify cassettes/ --target http://localhost:80
     """
-    from tapeline.cassettes.resending import Sender
+    from tapeline.cassettes.review.resending import Sender
 
     with Sender(target=target, timeout_s=timeout_s) as sender:
         found = {path: _answers(path, sender) for path in each(chosen(files), "asking")}
@@ -52,8 +52,8 @@ def verify(
 
 def _answers(path: Path, sender: Sender) -> list[Rechecked] | str:
     """Return a answer on each interaction, or what is wrong with the file."""
-    from tapeline.cassettes.fileformat import load
-    from tapeline.cassettes.resending import verify
+    from tapeline.cassettes.review.resending import verify
+    from tapeline.cassettes.storage.fileformat import load
     from tapeline.errors import InvalidCassetteError
 
     try:
