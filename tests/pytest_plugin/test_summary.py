@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from inner_pytest import BARE, Inner, recording
 
 from tapeline.cassettes.review.spending import Totals
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.pytest_plugin.summary import Tally
 
 pytest_plugins = ["pytester"]
@@ -54,3 +56,23 @@ def test_a_tally_travels_as_json() -> None:
         "replays saved 6 calls, 24 tokens, 0.50 USD",
     ]
     assert arrived.warnings == ["drifted", "drifted"]
+
+
+def test_tapes_of_scenarios_are_counted_too(inner: Inner) -> None:
+    """Played, saved, and what drifted outside the match."""
+    (inner.pytester.path / "scenarios").mkdir()
+    (inner.pytester.path / "scenarios" / "greeting.yaml").write_text(
+        "{name: greeting, prompt: hi, options: {seed: 2}, match: {ignore: [$.seed]}, "
+        "targets: [{model: 'openai:m', base_url: 'http://127.0.0.1:1/v1'}]}"
+    )
+    item = recording()
+    body = item.request.body.replace(b'"model"', b'"seed": 1, "model"')
+    cassette = inner.pytester.path / "cassettes" / "greeting" / "openai.yaml"
+    save(cassette, [replace(item, request=replace(item.request, body=body))])
+
+    result = inner.again("--snapshot-update", "--drift=fail")
+
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*interaction 1: $.seed: 1 -> 2", "1 played, 1 drifted", "replays saved 1 call*"]
+    )

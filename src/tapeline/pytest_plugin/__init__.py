@@ -13,13 +13,16 @@ import os
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tapeline.pytest_plugin import claims, naming, settings
 from tapeline.pytest_plugin.keys import BLOCKADE, PASSED, RUN, TAPED
 from tapeline.pytest_plugin.network import Blockade
+
+if TYPE_CHECKING:
+    from tapeline.pytest_plugin.findings import TapedTest
 
 SCENARIO_FOLDER = "scenarios"
 WORKER_KEY = "tapeline"
@@ -130,10 +133,18 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """A test that has passed still fails if its tape shows what it must not."""
     result = yield
-    taped = item.stash.get(TAPED, None)
-    if taped is not None and (wrong := item.config.stash[RUN].conclude(item, taped)):
+    if wrong := [text for taped in _tapes_of(item) for text in item.config.stash[RUN].conclude(item, taped)]:
         pytest.fail("\n".join(wrong), pytrace=False)
     return result
+
+
+def _tapes_of(item: pytest.Item) -> list[TapedTest]:
+    """Return the tapes of a test that has passed: its own, or those that its scenario has played."""
+    if item.path.parent.name == SCENARIO_FOLDER:
+        from tapeline.pytest_plugin.taping import tapes_of_scenario
+
+        return tapes_of_scenario(item)
+    return [item.stash[TAPED]] if TAPED in item.stash else []
 
 
 @pytest.hookimpl(wrapper=True)

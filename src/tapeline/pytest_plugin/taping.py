@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tapeline.pytest_plugin.keys import PASSED
 from tapeline.pytest_plugin.naming import cassette_path
 from tapeline.pytest_plugin.settings import TapeSettings, settings_of
 from tapeline.pytest_plugin.summary import run_of
+from tapeline.scenarios.pytest_items import PLAYED
 
 
 def is_expired(tape: Tape, settings: TapeSettings) -> bool:
@@ -99,3 +101,17 @@ def clock_of(request: pytest.FixtureRequest) -> Clock:
         clock: Clock = request.getfixturevalue("virtual_clock")
         return clock
     return SystemClock()
+
+
+def tapes_of_scenario(item: pytest.Item) -> list[TapedTest]:
+    """Return the tapes that the scenario of a test has played; it has failed already for what it left."""
+    run_of(item.config)
+    settings = settings_of(item)
+    on_expiry = (
+        "warn" if settings.on_expiry == "record" else settings.on_expiry
+    )  # `tapeline record` does that
+    settings = replace(settings, unplayed="off", on_expiry=on_expiry)
+    return [
+        TapedTest(tape=tape, settings=settings, is_expired=is_expired(tape, settings))
+        for tape in item.stash.get(PLAYED, ())
+    ]

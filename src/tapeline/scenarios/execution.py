@@ -161,6 +161,7 @@ def _tape_to_play(file: ScenarioFile, target: Target, pace: str | Pace, clock: C
         faults=FaultPlan(file.scenario.faults),
     )
     tape.command = recording_command(file, target)
+    tape.watches_drift = True
     return tape
 
 

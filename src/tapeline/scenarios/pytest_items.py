@@ -23,6 +23,8 @@ from tapeline.scenarios.loading import ScenarioFile, load_scenario
 from tapeline.scenarios.outcome import Outcome
 from tapeline.scenarios.targets import Target
 
+PLAYED = pytest.StashKey[list[Tape]]()
+"""The tapes that a scenario test has played."""
 _OWNERS = pytest.StashKey[dict[Path, Path]]()
 """Folder of cassettes -> the scenario file that has it."""
 
@@ -61,6 +63,7 @@ def test_of(file: ScenarioFile, *, meter: Meter | None, config: pytest.Config) -
     @pytest.mark.parametrize(("case", "target"), _runs(file, config))
     def test(request: pytest.FixtureRequest, case: ScenarioFile, target: Target) -> None:
         played: list[Tape] = []
+        request.node.stash[PLAYED] = played
         try:
             outcomes = run_target(
                 case,
