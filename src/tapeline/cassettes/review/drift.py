@@ -36,7 +36,7 @@ MEANT_HEADERS = ("accept", "anthropic-beta", "anthropic-version", "content-type"
 """Headers that change what is asked for. The rest is the transport's business, or secret."""
 
 OFTEN_LEFT_OUT = frozenset({"accept", "content-type"})
-"""Every client sends them: a recording without them was written by hand, or filtered."""
+"""Headers that say little: what is left out is the same as the usual, and some recordings were filtered."""
 
 FOREIGN_HEADERS = frozenset({"accept-encoding", "connection", "content-length", "host"})
 """Never in a recording of ours. One that has them was filtered by other rules: what it lacks says nothing."""
@@ -160,7 +160,7 @@ def _header_changes(
         if old.get(name) == new.get(name):
             continue
         left, right = _meaning(name, old.get(name)), _meaning(name, new.get(name))
-        is_unknown = left is None and (is_foreign or name in OFTEN_LEFT_OUT)
+        is_unknown = (left is None and is_foreign) or (name in OFTEN_LEFT_OUT and None in (left, right))
         if left != right and not is_unknown:
             yield name, left or ABSENT, right or ABSENT
 
