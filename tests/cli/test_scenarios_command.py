@@ -246,3 +246,16 @@ def test_an_unknown_record_mode_is_wrong_usage(run: Run) -> None:
 
     assert (ended.code, ended.out) == (2, "")
     assert "sometimes" in ended.err
+
+
+def test_a_project_runs_its_own_scenarios_by_default(run: Run, tmp_path: Path) -> None:
+    """Those in `./scenarios`; elsewhere the bundled ones show what a run looks like."""
+    assert "capital" in run("run").out
+
+    (tmp_path / "scenarios").mkdir()
+    (tmp_path / "scenarios" / "own.yaml").write_text("{name: own, prompt: hi, targets: ['mock:m']}")
+    ended = run("run")
+
+    assert ended.code == 1  # nothing is recorded yet
+    assert "own mock" in ended.out
+    assert "capital" not in ended.out

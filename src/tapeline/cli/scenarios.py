@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from tapeline.scenarios.selection import Run
     from tapeline.scenarios.verdicts import Ran
 
+OWN_FOLDER = Path("scenarios")
+"""Where `tapeline init` puts them, and pytest looks for them."""
+
 Paths: TypeAlias = Annotated[
     list[Path] | None,
-    typer.Argument(help="Scenario files or folders; the bundled ones if none are given."),
+    typer.Argument(help="Scenario files or folders; by default ./scenarios, or else the bundled ones."),
 ]
 Targets: TypeAlias = Annotated[list[str] | None, typer.Option(help="Only these targets; may be repeated.")]
 Cases: TypeAlias = Annotated[list[str] | None, typer.Option(help="Only these cases; may be repeated.")]
@@ -69,6 +72,7 @@ def chosen_runs(
     """Return the runs that were asked for. Raises ScenarioError, ConfigError, also if there are none."""
     from tapeline.scenarios.selection import all_runs, select
 
+    paths = paths or ([OWN_FOLDER] if OWN_FOLDER.is_dir() else None)
     runs = select(all_runs(scenario_files(paths)), targets=targets or (), cases=cases or (), keyword=keyword)
     if not runs:
         raise ConfigError("nothing is left to run: take another -k, --case or --target")
