@@ -384,3 +384,28 @@ def test_no_report_of_a_test_run_says_a_canary(
     assert any(b"<testsuite" in text for text in files)
     assert found_in(*said, *files) == set()
     assert not [text for text in (*said, *files) if token in str(text)]
+
+
+def test_no_snapshot_of_a_scenario_says_a_canary(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a model echoes is in the outcome, and so in the snapshot: taken from the cleaned recording."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEYS["openai"])
+    fields = "[text, finish_reason, usage, model, events, request_digest]"
+    with LocalServer(telltale) as server:
+        (pytester.mkdir("scenarios") / "telling.yaml").write_text(
+            f"{{name: telling, prompt: {PROMPT!r}, stream: true, snapshot: {fields}, "
+            f"targets: [{{model: 'openai:{MODEL}', base_url: '{server.url}/v1'}}]}}"
+        )
+        inner = Inner(pytester, server)
+        recorded = inner.again("--record-mode=once", "--snapshot-update", "-vv")
+    replayed = inner.again("-vv")
+
+    recorded.assert_outcomes(passed=1)
+    replayed.assert_outcomes(passed=1)
+    snapshots = [path.read_text() for path in pytester.path.rglob("__snapshots__/**/*.yaml")]
+    assert ["REDACTED" in text for text in snapshots] == [True]
+    said = [stream.str() for run in (recorded, replayed) for stream in (run.stdout, run.stderr)]
+    scenario = pytester.path / "scenarios" / "telling.yaml"
+    files = [path for path in pytester.path.rglob("*") if path.is_file() and path != scenario]
+    assert found_in(*said, *(path.read_bytes() for path in files)) == set()
