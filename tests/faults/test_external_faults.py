@@ -209,6 +209,7 @@ def play_on_both_faces(case: Mapping[str, Any], server: FaultServer) -> dict[str
         return dict(zip(FACES, runs, strict=True))
 
 
+@pytest.mark.allow_network  # to ask for the address of a name that nobody has
 @pytest.mark.parametrize("case", wire_cases(), ids=lambda case: f"{case['id']} {case['title']}")
 def test_a_fault_ends_as_it_should(case: dict[str, Any], server: FaultServer) -> None:
     """Its answer or its error, how often it was tried, how long it took, and what it left open."""
