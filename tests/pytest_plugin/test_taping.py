@@ -300,3 +300,40 @@ def test_a_marker_plans_faults(inner: Inner) -> None:
     )
 
     result.assert_outcomes(passed=2)
+
+
+def test_calls_of_wider_fixtures_are_not_the_tests(inner: Inner) -> None:
+    """They are made before its tape is opened; those of its own fixtures are recorded."""
+    result = inner.record("""
+    @pytest.fixture(scope="module")
+    def model():
+        return said(ask("module"))
+
+    @pytest.fixture
+    def own():
+        return said(ask("own"))
+
+    @pytest.mark.tape
+    def test_it(own, model):
+        ask("test")
+    """)
+
+    result.assert_outcomes(passed=1)
+    bodies = b"".join(item.request.body for item in load(inner.cassette("test_it")))
+    assert (b"own" in bodies, b"test" in bodies, b"module" in bodies) == (True, True, False)
+
+
+def test_a_fixture_may_mark_a_test(inner: Inner) -> None:
+    result = inner.run(
+        """
+    @pytest.fixture(autouse=True)
+    def marked(request):
+        request.applymarker(pytest.mark.tape)
+
+    def test_it():
+        assert said(ask()) == "hello"
+    """,
+        test_it=[recording()],
+    )
+
+    result.assert_outcomes(passed=1)

@@ -24,6 +24,7 @@ from tapeline.pytest_plugin.network import Blockade
 if TYPE_CHECKING:
     from tapeline.pytest_plugin.findings import TapedTest
 
+FIXTURE = "_tape_of_marked_test"
 SCENARIO_FOLDER = "scenarios"
 WORKER_KEY = "tapeline"
 
@@ -68,8 +69,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "allow_network: let this test reach other machines.")
     settings.check_options(config)
     config.stash[BLOCKADE] = blockade = Blockade()
-    if settings.setting(config, "network") == "block" and settings.record_mode(config) == "none":
-        blockade.raise_up()
+    if settings.blocks_network(config):
+        blockade.raise_up(settings.allowed_hosts(config))
     has_recording = config.pluginmanager.has_plugin("recording")
     name = "vcr_fixtures" if has_recording else "fixtures"
     config.pluginmanager.register(importlib.import_module(f"{__name__}.{name}"), "tapeline-fixtures")
@@ -102,6 +103,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("tape") is not None:
             naming.cassette_path(item, settings.settings_of(item).path)
+        if _is_marked(item):
+            _ask_for_tape(item)
     if (target := config.getoption("--cassette-list")) is not None:
         paths = sorted(map(str, claims.claimed(items)))
         Path(target).write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
@@ -109,6 +112,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         from tapeline.pytest_plugin.summary import run_of
 
         run_of(config).tally.unclaimed |= {str(path) for path in left}
+
+
+def _is_marked(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) is not None for name in ("tape", "vcr"))
+
+
+def _ask_for_tape(item: pytest.Item) -> None:
+    """Give a marked test its fixture: after those of a wider scope, whose calls are not the test's.
+
+    An autouse fixture would do the same, and cost each unmarked test of a run half a millisecond.
+    """
+    names = getattr(item, "fixturenames", None)
+    if names is not None and FIXTURE not in names:
+        narrow = (n for n, name in enumerate(names) if _scope_of(item, name) == "function")
+        names.insert(next(narrow, len(names)), FIXTURE)
+
+
+def _scope_of(item: pytest.Item, fixture: str) -> str:
+    definitions = item.session._fixturemanager.getfixturedefs(fixture, item)
+    return definitions[-1].scope if definitions else "function"
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -124,9 +147,24 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
     """Let a marked test out, whatever its fixtures do."""
     with ExitStack() as open_hosts:
-        if item.get_closest_marker("allow_network") is not None:
-            open_hosts.enter_context(item.config.stash[BLOCKADE].allowing([".*"]))
+        if hosts := _allowed_hosts(item):
+            open_hosts.enter_context(item.config.stash[BLOCKADE].allowing(hosts))
         return (yield)
+
+
+def _allowed_hosts(item: pytest.Item) -> list[str]:
+    """Return whom a test may reach by its markers: ours, and pytest-recording's."""
+    if item.get_closest_marker("allow_network") is not None:
+        return [".*"]
+    blocked = item.get_closest_marker("block_network")
+    return list(blocked.kwargs.get("allowed_hosts") or ()) if blocked else []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Open the tape of a test that only its fixtures have marked."""
+    if _is_marked(item) and FIXTURE not in getattr(item, "fixturenames", (FIXTURE,)):
+        item._request.getfixturevalue(FIXTURE)  # type: ignore[attr-defined]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

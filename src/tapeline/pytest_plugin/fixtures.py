@@ -24,7 +24,7 @@ def virtual_clock() -> VirtualClock:
     return VirtualClock()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _tape_of_marked_test(request: pytest.FixtureRequest) -> Iterator[TapedTest | None]:
     if request.node.get_closest_marker("tape") is None:
         yield None

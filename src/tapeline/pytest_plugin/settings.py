@@ -126,6 +126,18 @@ def record_mode(config: pytest.Config) -> str:
     return str(config.getoption("--record-mode", default=None) or "none")
 
 
+def blocks_network(config: pytest.Config) -> bool:
+    """Whether tests have to stay at home: unless this run records, or its recordings are switched off."""
+    is_off = bool(config.getoption("--disable-recording", default=False))
+    return setting(config, "network") == "block" and record_mode(config) == "none" and not is_off
+
+
+def allowed_hosts(config: pytest.Config) -> list[str]:
+    """Return the hosts of pytest-recording's `--allowed-hosts`: regular expressions, split at commas."""
+    hosts = str(config.getoption("--allowed-hosts", default=None) or "")
+    return [host for host in hosts.split(",") if host]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TapeSettings:
     """How one test is recorded and replayed, and what its tape must not show.

@@ -37,12 +37,11 @@ def default_cassette_name(request: pytest.FixtureRequest, vcr_cassette_dir: str)
     return str(marker.args[0]) if marker else naming.known_name(request.node, Path(vcr_cassette_dir))
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _tape_of_marked_test(
     request: pytest.FixtureRequest, vcr: Any, disable_recording: bool, allowed_hosts: list[str] | None
 ) -> Iterator[TapedTest | None]:
-    hosts = [".*"] if disable_recording else allowed_hosts or ()
-    with request.config.stash[BLOCKADE].allowing(hosts):
+    with request.config.stash[BLOCKADE].allowing(allowed_hosts or ()):
         if disable_recording:
             yield None
         elif vcr is not None:
