@@ -98,6 +98,13 @@ def test_importing_loads_nothing() -> None:
     assert loaded_after("import tapeline") == set()
 
 
+def test_starting_pytest_loads_no_tapes() -> None:
+    """Every run of a project that has us installed pays for what the plugin imports."""
+    loaded = loaded_after("import pytest, tapeline.pytest_plugin")
+
+    assert loaded & {"httpx2", "openai", "pydantic", "tapeline.cassettes", "vcr"} == set()
+
+
 def test_an_sdk_is_loaded_by_the_first_call_not_before() -> None:
     """Nor by an error before it."""
     code = """

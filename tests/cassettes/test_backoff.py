@@ -87,12 +87,12 @@ class BusyAtFirst:
     """Tells the first call to come back later, and answers the others."""
 
     def __init__(self) -> None:
-        self._is_busy = True
+        self.is_busy = True
 
     def __call__(self, asked: Asked) -> Answer:
-        if not self._is_busy:
+        if not self.is_busy:
             return echo(asked)
-        self._is_busy = False
+        self.is_busy = False
         error = {"type": "rate_limit_error", "message": "slow down"}
         headers = {"retry-after": f"{RETRY_AFTER_S}", "x-amz-retry-after": f"{RETRY_AFTER_S * 1000}"}
         return Answer(blocks=[json.dumps({"error": error}).encode()], status=429, headers=headers)
@@ -150,3 +150,17 @@ def test_on_a_virtual_clock_a_second_try_comes_when_its_wait_is_over(ask: Ask, p
     assert live == replayed == "you said hi"
     assert tape.play_counts == {0: 1, 1: 1}
     assert LEAST_WAIT_S <= clock.now_ns() / NS_PER_S <= RETRY_AFTER_S
+
+
+@each_sdk
+def test_what_is_asked_live_to_verify_is_waited_for(ask: Ask, path: Path) -> None:
+    """The recording is there, and the server is as busy as it was."""
+    answer = BusyAtFirst()
+    with LocalServer(answer) as server:
+        with waits_noted(), use_cassette(path, record_mode="once"):
+            ask(server.url, asyncio.run)
+        answer.is_busy = True
+        with waits_noted() as waits_s, use_cassette(path, record_mode="verify"):
+            ask(server.url, asyncio.run)
+
+    assert [LEAST_WAIT_S <= wait_s <= RETRY_AFTER_S for wait_s in waits_s] == [True]

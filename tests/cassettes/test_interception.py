@@ -524,6 +524,36 @@ def test_forms_of_aiohttp_are_recorded_as_they_are_sent(path: Path) -> None:
     assert recorded[2].request.headers["content-type"] == "application/json"
 
 
+@pytest.mark.parametrize("has_tape", [True, False])
+def test_uploads_of_aiohttp_that_can_be_read_once_are_sent_whole(
+    path: Path, tmp_path: Path, has_tape: bool
+) -> None:
+    """A generator, a form of several parts, a file; also the calls that a tape has no business with."""
+    upload = tmp_path / "upload.bin"
+    upload.write_bytes(b"from a file")
+    form = aiohttp.FormData()
+    form.add_field("part", b"of a form", filename="part.bin")
+
+    async def send() -> None:
+        async with aiohttp.ClientSession() as session:
+            with upload.open("rb") as file:
+                for data in (_parts(), form, file):
+                    async with session.post(server.url, data=data) as response:
+                        await response.read()
+
+    tape = load_tape(path, record_mode="once")
+    if not has_tape:
+        tape.filtered = lambda request: None  # type: ignore[method-assign]
+    with LocalServer(lambda _: Answer(blocks=[b"{}"])) as server, intercepted(tape):
+        asyncio.run(send())
+
+    bodies = [asked.body for asked in server.asked]
+    assert (bodies[0], bodies[2]) == (b'{"a": 1}', b"from a file")
+    assert b"of a form" in bodies[1]
+    assert server.asked[1].headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert [item.request.body for item in tape.recorded()] == (bodies if has_tape else [])
+
+
 def test_a_status_that_aiohttp_was_to_raise_is_raised_at_replay(path: Path) -> None:
     async def ask() -> aiohttp.ClientResponseError:
         async with aiohttp.ClientSession(raise_for_status=True) as session:

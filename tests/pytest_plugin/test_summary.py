@@ -9,11 +9,27 @@ from decimal import Decimal
 import pytest
 from inner_pytest import BARE, Inner, recording
 
-from tapeline.cassettes.review.spending import Totals
+from tapeline.cassettes.review.spending import Meter, Totals
 from tapeline.cassettes.storage.fileformat import save
+from tapeline.cassettes.tape import Tape
+from tapeline.latency.pacing import Immediate
+from tapeline.pytest_plugin.findings import Finding, TapedTest
+from tapeline.pytest_plugin.settings import TapeSettings
 from tapeline.pytest_plugin.summary import Tally
 
 pytest_plugins = ["pytester"]
+
+SETTINGS = TapeSettings(
+    path=None,
+    record_mode="none",
+    pace=Immediate(),
+    ignore=(),
+    faults=None,
+    unplayed="fail",
+    drift="warn",
+    max_age_s=None,
+    on_expiry="warn",
+)
 
 
 def test_a_run_without_tapes_says_nothing(inner: Inner) -> None:
@@ -56,6 +72,16 @@ def test_a_tally_travels_as_json() -> None:
         "replays saved 6 calls, 24 tokens, 0.50 USD",
     ]
     assert arrived.warnings == ["drifted", "drifted"]
+
+
+def test_findings_of_one_kind_are_added_up() -> None:
+    taped = TapedTest(tape=Tape(source="t"), settings=SETTINGS, is_expired=False)
+    findings = [Finding(kind="changed", severity="warn", count=1, text=text) for text in ("one", "two")]
+    tally = Tally()
+
+    tally.add(taped, findings, Meter())
+
+    assert tally.found == Counter(changed=2)
 
 
 def test_tapes_of_scenarios_are_counted_too(inner: Inner) -> None:

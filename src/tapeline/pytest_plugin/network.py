@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tapeline.cassettes.interception import active_tape
-
 SEAMS = ("connect", "connect_ex")
 
 
@@ -74,6 +72,7 @@ class Blockade:
     def _check(self, host: str) -> None:
         if is_loopback(host) or any(pattern.fullmatch(host) for pattern in self._allowed):
             return
+        from tapeline.cassettes.interception import active_tape  # only where it is needed: every run loads us
 
         tape = active_tape()
         if tape is None or not tape.may_send:

@@ -41,7 +41,8 @@ class Tally:
         self.opened.add(str(Path(tape.source).absolute()))
         self.played += sum(tape.play_counts.values())
         self.recorded += len(tape.recorded())
-        self.found.update({finding.kind: finding.count for finding in findings})
+        for finding in findings:
+            self.found[finding.kind] += finding.count
         self.warnings += [finding.text for finding in findings if finding.severity == "warn"]
         for position, count in tape.play_counts.items():
             for _ in range(0 if tape.may_send else count):

@@ -28,6 +28,7 @@ from tapeline.latency.pacing import (
 )
 
 BUFFER_BYTES = 2**16
+OCTETS = "application/octet-stream"
 
 OnGap = Callable[[float], Awaitable[None]]
 
@@ -40,7 +41,8 @@ def patches() -> Iterator[Patch]:
 
 def _request(real: Any) -> Any:
     async def request(session: Any, method: str, str_or_url: Any, **options: Any) -> Any:
-        wire = await _incoming(session, method, str_or_url, options)
+        options = await _readable_again(options)
+        wire = _incoming(session, method, str_or_url, options)
         if (seen := taped(wire)) is None:
             return await real(session, method, str_or_url, **options)
         tape, wire = seen
@@ -59,20 +61,42 @@ def _request(real: Any) -> Any:
     return request
 
 
-async def _incoming(
-    session: Any, method: str, str_or_url: Any, options: Mapping[str, Any]
-) -> IncomingRequest:
+async def _readable_again(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options whose data is still there once it has been read: no form, no file, no generator."""
+    data = options.get("data")
+    if data is None or isinstance(data, bytes | str):
+        return options
+    payload = _payload(data)
+    given = dict(_pairs(options.get("headers")))
+    has_type = any(name.lower() == "content-type" for name in given)
+    media_type = {} if has_type else {"Content-Type": payload.headers.get("Content-Type", OCTETS)}
+    return options | {"data": await payload.as_bytes(), "headers": given | media_type}
+
+
+def _payload(data: Any) -> Any:
+    aiohttp = module_or_none("aiohttp")
+    if isinstance(data, Mapping | list | tuple):
+        data = aiohttp.FormData(data)
+    if isinstance(data, aiohttp.FormData):
+        data = data()
+    return data if isinstance(data, aiohttp.Payload) else aiohttp.payload.get_payload(data)
+
+
+def _incoming(session: Any, method: str, str_or_url: Any, options: Mapping[str, Any]) -> IncomingRequest:
     url = session._build_url(str_or_url)
     if options.get("params"):
         url = url.extend_query(options["params"])
     headers = {**dict(_pairs(session.headers)), **dict(_pairs(options.get("headers")))}
-    body, content_type = await _body(session, options)
     named = {name.lower(): value for name, value in headers.items()}
+    if (json := options.get("json")) is None:
+        body = options.get("data") or b""
+    else:
+        body, named = session._json_serialize(json), {"content-type": "application/json"} | named
     return IncomingRequest(
         method=method.upper(),
         url=str(url),
-        headers={"content-type": content_type, **named} if content_type else named,
-        body=body,
+        headers=named,
+        body=body.encode() if isinstance(body, str) else body,
     )
 
 
@@ -80,26 +104,6 @@ def _pairs(headers: Any) -> Iterator[tuple[str, str]]:
     """Yield headers as plain text: aiohttp's names are a str of their own."""
     pairs = headers.items() if hasattr(headers, "items") else headers or ()
     return ((str(name), str(value)) for name, value in pairs)
-
-
-async def _body(session: Any, options: Mapping[str, Any]) -> tuple[bytes, str | None]:
-    """Return the body a request will have, and its content type where aiohttp chooses it."""
-    if (json := options.get("json")) is not None:
-        return session._json_serialize(json).encode(), "application/json"
-    data = options.get("data")
-    if data is None or isinstance(data, bytes):
-        return data or b"", None
-    if isinstance(data, str):
-        return data.encode(), None
-    aiohttp = module_or_none("aiohttp")
-    if not isinstance(data, aiohttp.FormData | aiohttp.Payload):
-        data = (
-            aiohttp.FormData(data)
-            if isinstance(data, Mapping | list | tuple)
-            else aiohttp.payload.get_payload(data)
-        )
-    payload = data() if isinstance(data, aiohttp.FormData) else data
-    return await payload.as_bytes(), payload.headers.get("Content-Type")
 
 
 # Responses ----------------------------------------------------------------------------------------------

@@ -55,4 +55,4 @@ def _clock_of(caller: dict[str, Any]) -> Clock | None:
     if str(caller.get("__name__", "")).partition(".")[0] not in PATIENT:
         return None
     tape = active_tape()
-    return None if tape is None or tape.may_record else tape.clock
+    return None if tape is None or tape.may_send else tape.clock

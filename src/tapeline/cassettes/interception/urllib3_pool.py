@@ -77,11 +77,10 @@ def _urlopen(real: Any) -> Any:
 
 def _incoming(pool: Any, method: str, url: str, body: Any, headers: Any) -> IncomingRequest:
     port = "" if pool.port in (None, DEFAULT_PORTS.get(pool.scheme)) else f":{pool.port}"
+    origin = "" if "://" in url else f"{pool.scheme}://{pool.host}{port}"  # a proxy is given the whole URL
     return IncomingRequest(
         method=method,
-        url=url
-        if "://" in url
-        else f"{pool.scheme}://{pool.host}{port}{url}",  # a proxy is asked for all of it
+        url=origin + url,
         headers={_text(name).lower(): _text(value) for name, value in headers.items()},
         body=_body_bytes(body),
     )
@@ -219,7 +218,7 @@ class _PulledBody(IOBase):
 def _response(
     body: _PulledBody, url: str, status: int, reason: str | None, headers: Any, options: Mapping[str, Any]
 ) -> Any:
-    kept = _header_dict()
+    kept = module_or_none("urllib3").HTTPHeaderDict()
     for name, value in headers:
         if name.lower() not in ("transfer-encoding", "content-length"):  # of the real body, not of this one
             kept.add(name, value)
@@ -232,10 +231,6 @@ def _response(
         preload_content=options.get("preload_content", True),
         decode_content=options.get("decode_content", True),
     )
-
-
-def _header_dict() -> Any:
-    return module_or_none("urllib3")._collections.HTTPHeaderDict()
 
 
 @cache
@@ -287,7 +282,7 @@ def _error_of(kind: FailureKind, pool: Any, url: str) -> Exception:
 
 def _give_up(error: Exception, pool: Any, method: str, url: str, options: Mapping[str, Any]) -> NoReturn:
     """Raise as urllib3 does once it has used up its tries: the recording knows only how they ended."""
-    retry = module_or_none("urllib3.util.retry").Retry
+    retry = module_or_none("urllib3").Retry
     tries = retry.from_int(
         options.get("retries"), redirect=options.get("redirect", True), default=pool.retries
     )
