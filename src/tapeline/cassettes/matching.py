@@ -16,6 +16,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit, urlunsplit
 
+from tapeline.cassettes.secrets.blanks import without_accounts
 from tapeline.cassettes.secrets.secret_names import (
     is_secret_name,
     is_secret_query_key,
@@ -25,15 +26,6 @@ from tapeline.errors import ConfigError
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
 
-_ACCOUNT_IN_ARN = re.compile(rb"(?i)(arn(?::|%3A)aws[\w-]*(?:(?::|%3A)[\w-]*?){2}(?::|%3A))\d{12}")
-_OWNER_IN_ARN = re.compile(
-    rb"(?i)(arn(?::|%3A)aws[\w-]*(?::|%3A)(?!bedrock)[\w-]+(?::|%3A)[\w-]*(?::|%3A)\d{12}(?::|%3A))"
-    rb"([\w+=,.@/:-]|%2F|%3A)+"
-)
-_ACCOUNT_BY_NAME = re.compile(
-    rb"(?i)(account(?:[ _-]?(?:id|number))?[\"'\\]*[\s:=]{1,3}[\"'\\]*)\d{12}(?!\d)"
-)
-_ORGANIZATION = re.compile(rb"\b(org-|proj_)(?=[A-Za-z]*\d)[A-Za-z0-9]{16,}")
 _BLANK = re.compile(rb"REDACTED\*+")
 FORM = "application/x-www-form-urlencoded"
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\*)\]")
@@ -54,32 +46,6 @@ def normal_url(url: str) -> str:
     host = parts.netloc.rpartition("@")[2].lower()
     path = without_accounts(parts.path.encode()).decode()
     return urlunsplit((parts.scheme.lower(), host, path, urlencode(query), ""))
-
-
-def accounts_in(data: bytes) -> set[bytes]:
-    """Return the accounts that ARNs in a text belong to."""
-    return {found[0][-12:] for found in _ACCOUNT_IN_ARN.finditer(data)} if b"arn" in data else set()
-
-
-def without_accounts(data: bytes) -> bytes:
-    """Return text that does not say whose account or organization it is about; it keeps its length.
-
-    Of an ARN the account is zeroed. What it names stays where that is a model of Bedrock, and is blanked
-    elsewhere: users, roles, buckets.
-    """
-    if b"arn" in data or b"ARN" in data:
-        data = _ACCOUNT_IN_ARN.sub(rb"\g<1>000000000000", data)
-        data = _OWNER_IN_ARN.sub(lambda found: found[1] + blank(len(found[0]) - len(found[1])), data)
-    if b"ccount" in data:
-        data = _ACCOUNT_BY_NAME.sub(rb"\g<1>000000000000", data)
-    if b"org-" in data or b"proj_" in data:
-        data = _ORGANIZATION.sub(lambda found: found[1] + blank(len(found[0]) - len(found[1])), data)
-    return data
-
-
-def blank(size: int) -> bytes:
-    """Return what stands in place of a secret of so many bytes."""
-    return b"REDACTED".ljust(size, b"*") if size >= len("REDACTED") else b"*" * size
 
 
 @dataclass(frozen=True, slots=True)

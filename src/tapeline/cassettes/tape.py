@@ -167,8 +167,9 @@ class Tape:
 
     def _position_but_for_ids(self, request: IncomingRequest) -> int | None:
         """Where nothing is the same, what differs in random ids only is meant."""
-        digest = self.matcher.digest_but_for_ids(request)
-        positions = self._index_but_for_ids.get(digest, ()) if digest is not None else ()
+        if not self._index_but_for_ids:
+            return None
+        positions = self._index_but_for_ids.get(self.matcher.digest_but_for_ids(request), ())
         free = (position for position in positions if self.is_looping or not self.play_counts[position])
         return next(free, None)
 
@@ -176,7 +177,8 @@ class Tape:
     def _index_but_for_ids(self) -> Mapping[bytes | None, list[int]]:
         index: dict[bytes | None, list[int]] = defaultdict(list)
         for position, interaction in enumerate(self.interactions):
-            index[self.matcher.digest_but_for_ids(interaction.request)].append(position)
+            if (digest := self.matcher.digest_but_for_ids(interaction.request)) is not None:
+                index[digest].append(position)
         return index
 
     def count_play(self, position: int) -> None:

@@ -19,7 +19,8 @@ from vcr.serializers import yamlserializer
 
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import Matcher
-from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted
+from tapeline.cassettes.secrets.suspicion import refuse_secrets
 from tapeline.cassettes.storage import fileformat
 from tapeline.cassettes.storage.locking import replace_file
 from tapeline.cassettes.storage.vcr_form import interaction_of, response_dict

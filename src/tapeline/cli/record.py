@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tapeline.cli.cassette.arguments import waiting
 from tapeline.cli.scenarios import Cases, Keyword, Paths, Targets, chosen_runs
-from tapeline.cli.terminal import fail_if, say, say_json, tell
+from tapeline.cli.terminal import fail_if, say, say_json, tell, waiting
 
 if TYPE_CHECKING:
     from tapeline.scenarios.missing import Recording

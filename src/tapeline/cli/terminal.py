@@ -6,7 +6,7 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -59,6 +59,12 @@ def fail_if(has_findings: object) -> None:
     """End with exit code 1 if something was found."""
     if has_findings:
         raise typer.Exit(1)
+
+
+def waiting(doing: str) -> AbstractContextManager[object]:
+    """Show on a terminal what takes a while, on standard error."""
+    console = Console(stderr=True)
+    return console.status(doing) if console.is_terminal else nullcontext()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -100,9 +101,7 @@ def check_options(config: pytest.Config) -> None:
 def _max_age_s(text: str) -> float | None:
     if not text:
         return None
-    from tapeline.cassettes.review.expiry import (
-        parse_max_age,  # heavy, as all below: for runs that have tapes
-    )
+    from tapeline.cassettes.review.expiry import parse_max_age  # heavy, as all below: for runs with tapes
 
     return parse_max_age(text)
 
@@ -183,7 +182,7 @@ def _may_share(item: pytest.Item) -> bool:
 
 
 def _wrong_marker(marker: pytest.Mark | None, error: TypeError) -> str:
-    known = ("path", "record_mode", "pace", "ignore", "faults", "unplayed", "drift", "max_age", "on_expiry")
+    known = list(inspect.signature(_settings).parameters)[1:]
     unknown = [name for name in (marker.kwargs if marker else ()) if name not in known]
     if not unknown:
         return f"@pytest.mark.tape: {error}"

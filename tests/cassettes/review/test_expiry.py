@@ -8,7 +8,7 @@ import pytest
 from recordings import interaction, response
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.review.expiry import expired, oldest, parse_max_age, recorded_at, undated
+from tapeline.cassettes.review.expiry import expired, parse_max_age, recorded_at
 from tapeline.errors import ConfigError
 from tapeline.types import Json
 
@@ -65,15 +65,7 @@ def test_what_is_older_than_it_may_be_is_named() -> None:
     assert expired(known, now=NOW, max_age_s=40 * DAY_S) == ()
 
 
-def test_what_has_no_date_is_counted_on_its_own() -> None:
+def test_what_has_no_date_is_not_judged() -> None:
     known = [dated(None), dated("2020-01-01T00:00:00Z"), dated("?")]
 
     assert expired(known, now=NOW, max_age_s=1) == (1,)
-    assert undated(known) == (0, 2)
-
-
-def test_a_cassette_is_as_old_as_its_oldest_recording() -> None:
-    known = [dated("2026-11-01T00:00:00Z"), dated("2026-10-01T00:00:00Z"), dated(None)]
-
-    assert oldest(known) == datetime(2026, 10, 1, tzinfo=UTC)
-    assert oldest([dated(None)]) is None

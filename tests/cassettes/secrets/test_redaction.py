@@ -19,9 +19,11 @@ from recordings import chat, interaction, request, response, timed
 from tapeline.cassettes import load_tape, use_cassette
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.matching import FORM, Matcher
-from tapeline.cassettes.secrets.redaction import EVENT_STREAM, KEPT_HEADERS, masked, redacted
+from tapeline.cassettes.secrets.redaction import masked, redacted
+from tapeline.cassettes.secrets.secret_names import KEPT_HEADERS
 from tapeline.cassettes.storage.fileformat import load, save
 from tapeline.errors import CassetteError, CassetteMissError
+from tapeline.latency.framing import FRAMES
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.providers.bedrock import BedrockCodec
 from tapeline.providers.eventstream import encode_frame
@@ -287,8 +289,8 @@ def streamed(pieces: Sequence[str]) -> Mapping[str, tuple[str, list[bytes]]]:
         "SSE": ("text/event-stream", [b"event: delta\ndata: %s\n\n" % event for event in events]),
         "SSE of text": ("text/event-stream", [b"data: %s\n\n" % piece.encode() for piece in pieces]),
         "lines": ("application/x-ndjson", [event + b"\n" for event in events]),
-        "frames": (f"{EVENT_STREAM}", [encode_frame(headers, event) for event in events]),
-        "frames with base64": (f"{EVENT_STREAM}", [encode_frame(headers, event) for event in packed]),
+        "frames": (f"{FRAMES}", [encode_frame(headers, event) for event in events]),
+        "frames with base64": (f"{FRAMES}", [encode_frame(headers, event) for event in packed]),
     }
 
 

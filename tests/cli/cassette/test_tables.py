@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tapeline.cassettes.review.inventory import Call, Cassette
 from tapeline.cassettes.review.spending import Spent, Totals
-from tapeline.cassettes.storage.inventory import Call, Cassette
 from tapeline.cli.cassette.tables import cost_text, dates_text, duration_text, list_lines, tokens_text
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)

@@ -1,1 +1,1 @@
-"""What there is to say about recordings: why none matches, what changed, what they cost, how old they are."""
+"""What there is to say about recordings: why none matches, what changed, what they cost, their age."""

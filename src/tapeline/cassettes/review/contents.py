@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from tapeline.cassettes.interaction import RecordedResponse
+from tapeline.cassettes.unpacking import plain
 from tapeline.errors import LLMError
-from tapeline.http.decoding import INFLATED, BoundedBody, inflater
+from tapeline.latency import framing
 from tapeline.providers.eventstream import EventStreamDecoder
 from tapeline.providers.ndjson import LineSplitter
 from tapeline.providers.sse import SSEDecoder
@@ -18,10 +19,10 @@ from tapeline.types import Json
 ContentKind = Literal["json", "sse", "ndjson", "eventstream", "text"]
 
 STREAMS: dict[str, ContentKind] = {
-    "text/event-stream": "sse",
+    framing.SSE: "sse",
     "application/x-ndjson": "ndjson",
     "application/jsonl": "ndjson",
-    "application/vnd.amazon.eventstream": "eventstream",
+    framing.FRAMES: "eventstream",
 }
 """Media type of a stream -> how it is framed."""
 
@@ -58,23 +59,12 @@ def header(response: RecordedResponse, name: str) -> str:
 
 def media_type(response: RecordedResponse) -> str:
     """Return the content type in lower case, without its parameters."""
-    return header(response, "content-type").partition(";")[0].strip().lower()
+    return framing.media_type(header(response, "content-type"))
 
 
 def plain_body(response: RecordedResponse) -> bytes:
-    """Return a body with gzip or deflate undone.
-
-    As it is where that fails: many recordings hold the plain body, and still name the encoding it came in.
-    """
-    if header(response, "content-encoding").strip().lower() not in INFLATED:
-        return response.body
-    inflate, whole = inflater(), BoundedBody()
-    try:
-        for piece in inflate(response.body):
-            whole.add(piece)
-    except LLMError:
-        return response.body
-    return whole.whole()
+    """Return a body as it reads, its content encoding undone if that can be."""
+    return plain(response.body, response.headers)
 
 
 def content_of(response: RecordedResponse) -> Content:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from difflib import SequenceMatcher
 from enum import Enum
 from typing import Final, NamedTuple, TypeVar
@@ -111,15 +111,12 @@ def readable(value: Json | Absent) -> str:
     return _printable(masked(_text(value)))
 
 
-def beside(old: Json | Absent, new: Json | Absent, secrets: Sequence[str] = ()) -> tuple[str, str]:
-    """Return two values as people should see them: where they differ, on one line each.
-
-    secrets: what to mask besides what looks like a secret.
-    """
+def beside(old: Json | Absent, new: Json | Absent) -> tuple[str, str]:
+    """Return two values as people should see them: where they differ, on one line each."""
     left, right = _text(old), _text(new)
     start = max(0, shared_start(left, right) - MASKED_AROUND)
     end = start + 3 * MASKED_AROUND
-    left, right = (_printable(masked(text[start:end], secrets)) for text in (left, right))
+    left, right = (_printable(masked(text[start:end])) for text in (left, right))
     return excerpts(left, right)
 
 

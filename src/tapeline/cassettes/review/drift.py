@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Literal
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher, json_of, normal_url
 from tapeline.cassettes.review.differences import (
     ABSENT,
@@ -23,7 +22,8 @@ from tapeline.cassettes.review.differences import (
     readable,
     value_differences,
 )
-from tapeline.cassettes.secrets.redaction import redacted
+from tapeline.cassettes.secrets.redaction import redacted_request
+from tapeline.latency.framing import media_type
 from tapeline.latency.pacing import IncomingRequest
 from tapeline.types import Json
 
@@ -81,7 +81,7 @@ def _meant_drift(recorded: IncomingRequest, now: IncomingRequest, matcher: Match
     is_foreign = not FOREIGN_HEADERS.isdisjoint(recorded.headers)
     if _looks_equal(recorded, now, is_foreign=is_foreign):
         return
-    old, new = _stored(recorded), _stored(now)
+    old, new = redacted_request(recorded), redacted_request(now)
     yield from _head_drift(old, new)
     for name, was, is_now in _header_changes(old.headers, new.headers, is_foreign=is_foreign):
         yield _difference("header", name, was, is_now)
@@ -111,11 +111,6 @@ def _sdk_drift(old: str, new: str) -> tuple[Difference, ...]:
     if not was or not is_now or was == is_now:
         return ()
     return (_difference("sdk", "user-agent", was, is_now),)
-
-
-def _stored(request: IncomingRequest) -> IncomingRequest:
-    nothing = RecordedResponse(status=0, reason="", headers=(), body=b"")
-    return redacted(Interaction(request=request, response=nothing)).request
 
 
 def _difference(kind: DriftKind, place: str, old: Json | Absent, new: Json | Absent) -> Difference:
@@ -170,7 +165,7 @@ def _meaning(name: str, value: str | None) -> str | None:
     if value is None:
         return None
     if name == "content-type":
-        return value.partition(";")[0].strip().lower()
+        return media_type(value)
     return ", ".join(sorted(part.strip() for part in value.split(",")))
 
 

@@ -40,13 +40,3 @@ def expired(interactions: Sequence[Interaction], *, now: datetime, max_age_s: fl
     return tuple(
         position for position, date in dates if date is not None and (now - date).total_seconds() > max_age_s
     )
-
-
-def undated(interactions: Sequence[Interaction]) -> tuple[int, ...]:
-    """Return the positions of what has no date, and so never expires."""
-    return tuple(position for position, known in enumerate(interactions) if recorded_at(known) is None)
-
-
-def oldest(interactions: Sequence[Interaction]) -> datetime | None:
-    """Return the date of the oldest recording, or None if none has a date."""
-    return min((date for known in interactions if (date := recorded_at(known)) is not None), default=None)

@@ -18,7 +18,8 @@ import httpx2
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.matching import Matcher
 from tapeline.cassettes.review.shapes import ShapeDifference, shape_differences
-from tapeline.cassettes.secrets.redaction import KEPT_HEADERS, masked
+from tapeline.cassettes.secrets.redaction import masked
+from tapeline.cassettes.secrets.secret_names import KEPT_HEADERS
 from tapeline.errors import ConfigError, LLMError
 from tapeline.http.clients import blocking_client
 from tapeline.http.decoding import BoundedBody

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.secrets.redaction import KEPT_HEADERS, masked, redacted
+from tapeline.cassettes.secrets.redaction import masked, redacted
+from tapeline.cassettes.secrets.secret_names import KEPT_HEADERS
 from tapeline.types import Json
 
 NESTING_LIMIT = 100

@@ -15,10 +15,10 @@ from typing import Any, Literal, NamedTuple
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
 from tapeline.cassettes.review.contents import Content, Event, content_of, plain_body
 from tapeline.cassettes.review.event_times import timed_events
+from tapeline.cassettes.review.inventory import Call, call_of
 from tapeline.cassettes.review.showable import shown, shown_body, shown_value
 from tapeline.cassettes.review.spending import usd
 from tapeline.cassettes.secrets.redaction import masked
-from tapeline.cassettes.storage.inventory import Call, call_of
 from tapeline.latency.pacing import TransportFailure
 from tapeline.types import Json
 
@@ -217,7 +217,10 @@ def transcript_json(interaction: Interaction) -> dict[str, Any]:
 def _content_json(response: RecordedResponse) -> dict[str, Json]:
     content = content_of(response)
     if content.kind in ("json", "text"):
-        return {"body": shown_body(plain_body(response)) if response.body else None, "events": None}
+        return {
+            "body": shown_body(plain_body(response)) if response.body else None,
+            "events": None,
+        }
     events = [
         {"at_s": at_s, "type": event.type, "value": shown_value(event.value)}
         for at_s, event in timed_events(response, content)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.matching import blank
+from tapeline.cassettes.secrets.blanks import blank
 from tapeline.cassettes.secrets.secret_names import (
     ACCOUNT_HEADERS,
     KEPT_HEADERS,

@@ -18,7 +18,8 @@ from urllib.parse import unquote_plus
 from zlib import crc32
 
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
-from tapeline.cassettes.matching import FORM, accounts_in, blank, normal_url, without_accounts
+from tapeline.cassettes.matching import FORM, normal_url
+from tapeline.cassettes.secrets.blanks import accounts_in, blank, without_accounts
 from tapeline.cassettes.secrets.body_strings import (
     Piece,
     packed_documents,
@@ -30,19 +31,15 @@ from tapeline.cassettes.secrets.body_strings import (
 from tapeline.cassettes.secrets.known_secrets import Needle, environment_secrets, needles, secrets_of
 from tapeline.cassettes.secrets.secret_names import (
     KEPT_HEADERS,
-    SECRET_HEADERS,
     is_secret_name,
     is_secret_query_key,
     may_have_secret_fields,
 )
-from tapeline.cassettes.secrets.suspicion import refuse_secrets
-from tapeline.cassettes.storage.unpacking import plain
+from tapeline.cassettes.unpacking import plain
+from tapeline.latency.framing import FRAMES
 from tapeline.latency.pacing import IncomingRequest, RecordedTimes
 from tapeline.secret_shapes import STARRED_KEY, without_secrets
 
-__all__ = ["KEPT_HEADERS", "SECRET_HEADERS", "masked", "redacted", "redacted_request", "refuse_secrets"]
-
-EVENT_STREAM = "application/vnd.amazon.eventstream"
 MULTIPART = "multipart/"
 
 
@@ -155,7 +152,7 @@ def _packed_again(
 
 def _body(body: bytes, media_type: str, wanted: Sequence[Needle]) -> bytes:
     clean = _by_type(_in_packed(_in_pieces(_blanked(body, wanted), wanted), wanted), media_type)
-    return _with_true_checksums(clean) if clean != body and media_type.startswith(EVENT_STREAM) else clean
+    return _with_true_checksums(clean) if clean != body and media_type.startswith(FRAMES) else clean
 
 
 def _in_pieces(body: bytes, wanted: Sequence[Needle]) -> bytes:

@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 from tapeline.cassettes.interaction import Interaction
 from tapeline.cassettes.secrets.body_strings import Text, packed_documents, texts
-from tapeline.cassettes.storage.unpacking import plain
+from tapeline.cassettes.unpacking import plain
 from tapeline.config import CONFIG_FILE, find_config_file
 from tapeline.errors import CassetteError, ConfigError
 from tapeline.secret_shapes import SUSPECTS

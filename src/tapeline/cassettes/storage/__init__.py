@@ -1,1 +1,1 @@
-"""Cassettes as files: their format and what people can read in it, migration, lint, inventory."""
+"""Cassettes as files: their format and what people can read in it, migration, lint, scrubbing."""

@@ -12,7 +12,8 @@ from typing import Any
 import yaml
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted
+from tapeline.cassettes.secrets.suspicion import refuse_secrets
 from tapeline.cassettes.storage.locking import locked, replace_file
 from tapeline.cassettes.storage.side_files import SideFiles
 from tapeline.cassettes.storage.vcr_form import (

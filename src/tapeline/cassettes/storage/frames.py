@@ -8,8 +8,6 @@ from __future__ import annotations
 from tapeline.errors import LLMError
 from tapeline.providers.eventstream import EventStreamDecoder, Frame, encode_frame
 
-MEDIA_TYPE = "application/vnd.amazon.eventstream"
-
 
 def frame_lines(body: bytes) -> str | None:
     """Return a line per frame: its type and what it says. None if that would not say all of the body."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted
+from tapeline.cassettes.secrets.suspicion import refuse_secrets
 from tapeline.cassettes.storage.fileformat import content_of_file, items_of
 from tapeline.cassettes.storage.frames import frame_lines
 from tapeline.cassettes.storage.side_files import SideFiles
-from tapeline.cassettes.storage.unpacking import unpacked
 from tapeline.cassettes.storage.vcr_form import interaction_of
+from tapeline.cassettes.unpacking import unpacked
 from tapeline.errors import CassetteError, InvalidCassetteError
 
 REQUEST_KEYS = frozenset({"method", "uri", "body", "headers"})

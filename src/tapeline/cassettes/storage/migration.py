@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tapeline.cassettes.interaction import Interaction, RecordedResponse
-from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted
+from tapeline.cassettes.secrets.suspicion import refuse_secrets
 from tapeline.cassettes.storage.fileformat import content_of_file, dump, items_of, save
 from tapeline.cassettes.storage.side_files import SideFiles
-from tapeline.cassettes.storage.unpacking import unpacked
 from tapeline.cassettes.storage.vcr_form import interaction_of
+from tapeline.cassettes.unpacking import unpacked
 from tapeline.errors import CassetteError, InvalidCassetteError
 
 TRANSFER_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})

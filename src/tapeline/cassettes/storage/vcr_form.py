@@ -23,9 +23,9 @@ from tapeline.cassettes.interaction import (
     first_blocks,
 )
 from tapeline.cassettes.storage import body_text
-from tapeline.cassettes.storage.frames import MEDIA_TYPE as EVENT_STREAM
 from tapeline.cassettes.storage.frames import frame_lines
 from tapeline.cassettes.storage.side_files import SideFiles, is_large_binary, placeholder, reference
+from tapeline.latency.framing import FRAMES, media_type
 from tapeline.latency.pacing import IncomingRequest
 
 NO_RESPONSE_STATUS = 599
@@ -234,14 +234,14 @@ def _written(body: bytes, headers: Mapping[str, str]) -> _Written:
 
 def _belongs_aside(body: bytes, headers: Mapping[str, str]) -> bool:
     """Whether a body is large and binary for good; other readers have to replay streams and packed text."""
-    is_other = "content-encoding" in headers or _media_type(headers) == EVENT_STREAM
+    is_other = "content-encoding" in headers or _media_type(headers) == FRAMES
     return not is_other and is_large_binary(body)
 
 
 def _frames(response: RecordedResponse) -> str | None:
     headers = {name.lower(): value for name, value in response.headers}
-    return frame_lines(response.body) if _media_type(headers) == EVENT_STREAM else None
+    return frame_lines(response.body) if _media_type(headers) == FRAMES else None
 
 
 def _media_type(headers: Mapping[str, str]) -> str:
-    return headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type(headers.get("content-type", ""))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -21,7 +20,7 @@ AsJson: TypeAlias = Annotated[bool, typer.Option("--json", help="Print what was 
 
 def chosen(paths: Sequence[Path] | None, suffixes: tuple[str, ...] = ()) -> list[Path]:
     """Return the cassettes to look at; says so if there are none. Raises ConfigError for a wrong path."""
-    from tapeline.cassettes.storage.inventory import SUFFIXES, find_cassettes
+    from tapeline.cassettes.review.inventory import SUFFIXES, find_cassettes
 
     places = paths or [Path()]
     found = find_cassettes(places, suffixes or SUFFIXES)
@@ -39,14 +38,6 @@ def each(paths: Sequence[Path], doing: str) -> Iterator[Path]:
     return iter(
         track(paths, description=doing, console=console, transient=True, disable=not console.is_terminal)
     )
-
-
-def waiting(doing: str) -> AbstractContextManager[object]:
-    """Show on a terminal what takes a while, on standard error."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    return console.status(doing) if console.is_terminal else nullcontext()
 
 
 def before(max_age: str) -> datetime:

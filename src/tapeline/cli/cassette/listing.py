@@ -13,7 +13,7 @@ from tapeline.cli.cassette.arguments import AsJson, Paths, before, chosen, each
 from tapeline.cli.terminal import fail_if, say, say_json, say_lines, screen_width, tell
 
 if TYPE_CHECKING:
-    from tapeline.cassettes.storage.inventory import Cassette
+    from tapeline.cassettes.review.inventory import Cassette
 
 RENEW = ": record them again, with pytest --record-mode=all TESTS"
 
@@ -31,7 +31,7 @@ def ls(
 
     Example: tapeline cassette ls tests/ --max-age 90d
     """
-    from tapeline.cassettes.storage.inventory import read_cassette
+    from tapeline.cassettes.review.inventory import read_cassette
     from tapeline.cli.cassette.tables import list_lines
 
     older_than = before(max_age) if max_age else None
@@ -50,7 +50,7 @@ def stats(paths: Paths = None, json: AsJson = False) -> None:
 
     Example: tapeline cassette stats tests/cassettes
     """
-    from tapeline.cassettes.storage.inventory import group, groups, read_cassette
+    from tapeline.cassettes.review.inventory import group, groups, read_cassette
     from tapeline.cli.cassette.tables import stats_lines
 
     found = [read_cassette(path) for path in each(chosen(paths), "reading")]
@@ -76,7 +76,7 @@ def expire(
 
     Example: tapeline cassette expire tests/ --max-age 90d
     """
-    from tapeline.cassettes.storage.inventory import read_cassette
+    from tapeline.cassettes.review.inventory import read_cassette
 
     older_than = before(max_age)
     cassettes = [read_cassette(path) for path in each(chosen(paths), "reading")]

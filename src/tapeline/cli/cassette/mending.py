@@ -13,9 +13,9 @@ from tapeline.cli.cassette.arguments import AsJson, Paths, chosen, each
 from tapeline.cli.terminal import fail_if, say, say_json, tell
 
 if TYPE_CHECKING:
-    from tapeline.cassettes.secrets.scrub import ScrubReport
     from tapeline.cassettes.storage.lint import Finding
     from tapeline.cassettes.storage.migration import Migration
+    from tapeline.cassettes.storage.scrub import ScrubReport
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change, and write nothing.")]
 
@@ -91,7 +91,7 @@ def scrub(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) ->
 
 def _scrubbed(path: Path, *, is_dry_run: bool) -> ScrubReport | str:
     """Return what was taken out of a cassette, or why that cannot be done."""
-    from tapeline.cassettes.secrets.scrub import scrub
+    from tapeline.cassettes.storage.scrub import scrub
     from tapeline.errors import CassetteError
 
     try:
@@ -135,7 +135,7 @@ def migrate(paths: Paths = None, dry_run: DryRun = False, json: AsJson = False) 
 
     Example: tapeline cassette migrate tests/ --dry-run
     """
-    from tapeline.cassettes.storage.inventory import JSON_SUFFIXES, SUFFIXES
+    from tapeline.cassettes.review.inventory import JSON_SUFFIXES, SUFFIXES
     from tapeline.cassettes.storage.migration import migrate, plan_migration
 
     work: Callable[[Path], Migration] = plan_migration if dry_run else migrate

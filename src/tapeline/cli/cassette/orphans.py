@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from tapeline.cli.cassette.arguments import AsJson, Paths, chosen, waiting
-from tapeline.cli.terminal import fail_if, say, say_json, tell
+from tapeline.bench.quantities import counted
+from tapeline.cli.cassette.arguments import AsJson, Paths, chosen
+from tapeline.cli.terminal import fail_if, say, say_json, tell, waiting
 from tapeline.errors import ConfigError
 
 
@@ -73,12 +74,12 @@ def _is_sure(count: int, *, yes: bool) -> bool:
         return True
     if not sys.stdin.isatty():
         raise ConfigError("--delete asks first, and here is no terminal to ask on: add --yes")
-    return typer.confirm(f"delete {count} cassette{'' if count == 1 else 's'}?", err=True)
+    return typer.confirm(f"delete {counted(count, 'cassette')}?", err=True)
 
 
 def _delete(paths: Sequence[Path]) -> None:
-    from tapeline.cassettes.storage.inventory import delete_cassette
+    from tapeline.cassettes.review.inventory import delete_cassette
 
     for path in paths:
         delete_cassette(path)
-    tell(f"deleted {len(paths)} cassette{'' if len(paths) == 1 else 's'}")
+    tell(f"deleted {counted(len(paths), 'cassette')}")

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from tapeline.bench.quantities import counted
 from tapeline.bench.untrusted import visible
+from tapeline.cassettes.review.inventory import Cassette, Group
 from tapeline.cassettes.review.spending import Totals, usd
-from tapeline.cassettes.storage.inventory import Cassette, Group
 from tapeline.cli.cassette.columns import Column, aligned, size_text
 
 UNKNOWN = "-"

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tapeline.cassettes.storage.inventory import project_files
+from tapeline.cassettes.review.inventory import project_files
 from tapeline.errors import ConfigError
 
 _SUFFIX = re.compile(r"\.ya?ml\b")

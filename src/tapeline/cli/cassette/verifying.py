@@ -51,7 +51,7 @@ def verify(
 
 
 def _answers(path: Path, sender: Sender) -> list[Rechecked] | str:
-    """Return a answer on each interaction, or what is wrong with the file."""
+    """Return an answer on each interaction, or what is wrong with the file."""
     from tapeline.cassettes.review.resending import verify
     from tapeline.cassettes.storage.fileformat import load
     from tapeline.errors import InvalidCassetteError

@@ -14,10 +14,11 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.secrets.redaction import redacted, refuse_secrets
+from tapeline.cassettes.secrets.redaction import redacted
 from tapeline.cassettes.secrets.secret_names import is_secret_name
+from tapeline.cassettes.secrets.suspicion import refuse_secrets
 from tapeline.cassettes.storage.fileformat import dump, load, update
-from tapeline.cassettes.storage.unpacking import plain
+from tapeline.cassettes.unpacking import plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,7 @@ from external import RECORDINGS, needs_recordings
 from recordings import chat, interaction, request, response, timed
 
 from tapeline.cassettes.interaction import Interaction
-from tapeline.cassettes.review.spending import Totals
-from tapeline.cassettes.storage.fileformat import save
-from tapeline.cassettes.storage.inventory import (
+from tapeline.cassettes.review.inventory import (
     JSON_SUFFIXES,
     SUFFIXES,
     Cassette,
@@ -27,6 +25,8 @@ from tapeline.cassettes.storage.inventory import (
     read_cassette,
     waited_s,
 )
+from tapeline.cassettes.review.spending import Totals
+from tapeline.cassettes.storage.fileformat import save
 from tapeline.errors import ConfigError
 from tapeline.latency.pacing import TransportFailure
 from tapeline.providers.openai import OpenAICodec

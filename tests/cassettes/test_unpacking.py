@@ -9,8 +9,8 @@ from importlib import import_module, util
 
 import pytest
 
-from tapeline.cassettes.storage import unpacking
-from tapeline.cassettes.storage.unpacking import plain, unpacked
+from tapeline.cassettes import unpacking
+from tapeline.cassettes.unpacking import plain, unpacked
 from tapeline.http.decoding import BoundedBody
 
 TEXT = b'{"answer": "yes"}' * 200
@@ -96,9 +96,10 @@ def test_a_body_that_would_burst_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     [
         (gzip.compress(TEXT), [("Content-Encoding", "gzip")], TEXT),
         (TEXT, [("content-encoding", "gzip")], TEXT),
+        (TEXT, [("content-encoding", "rot13")], TEXT),
         (TEXT, [("content-type", "application/json")], TEXT),
     ],
-    ids=["packed", "not as it says", "plain"],
+    ids=["packed", "not as it says", "unknown", "plain"],
 )
 def test_a_body_is_plain_where_it_can_be(
     body: bytes, headers: list[tuple[str, str]], expected: bytes

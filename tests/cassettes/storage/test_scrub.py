@@ -9,8 +9,8 @@ import pytest
 import yaml
 from recordings import interaction, response
 
-from tapeline.cassettes.secrets.scrub import scrub
 from tapeline.cassettes.storage.fileformat import load, save
+from tapeline.cassettes.storage.scrub import scrub
 from tapeline.cassettes.storage.side_files import SideFiles
 from tapeline.errors import CassetteError, InvalidCassetteError
 
